@@ -34,6 +34,7 @@ pub mod record;
 pub mod verdict;
 
 // Floor 1: pure.
+pub mod catalogue;
 
 // Floor 2: the world.
 
