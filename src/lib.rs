@@ -35,6 +35,7 @@ pub mod verdict;
 
 // Floor 1: pure.
 pub mod catalogue;
+pub mod normalise;
 
 // Floor 2: the world.
 
