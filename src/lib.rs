@@ -35,7 +35,9 @@ pub mod verdict;
 
 // Floor 1: pure.
 pub mod catalogue;
+pub mod dialect;
 pub mod normalise;
+pub mod rules;
 
 // Floor 2: the world.
 
