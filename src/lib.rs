@@ -40,6 +40,9 @@ pub mod normalise;
 pub mod rules;
 
 // Floor 2: the world.
+pub mod clock;
+pub mod files;
+pub mod telemetry;
 
 // Floor 3: the halves.
 

@@ -1,0 +1,21 @@
+//! The only place that asks what time it is.
+//!
+//! Out: Unix milliseconds for what is written into records, and a monotonic instant for measuring
+//! and waiting. Everything below this floor gets the time as a value.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Wall clock in Unix milliseconds; 0 for a clock set before 1970.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+pub fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Monotonic clock.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
+pub fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,194 @@
+//! Reads the small files that an operator hands to the bridge: secrets, librdkafka properties,
+//! text.
+//!
+//! In: a path. Out: the text, its items or its `key=value` pairs. Every error names the path and,
+//! where there is one, the line; it never quotes what the file says, because the file may hold
+//! secrets. Invariant: no read is larger than the bound its caller names. Outside the journal this
+//! is the only place that touches the file system.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Largest secret or properties file in bytes. Such files have a few lines; a larger one is a wrong
+/// path.
+pub const SMALL_FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Why a file could not be used. All variants are final until somebody changes the file.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The operating system refused: missing, no rights, a directory.
+    #[error("file {} cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The file is larger than the caller allows.
+    #[error("file {} has more than {bytes_max} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The bound.
+        bytes_max: u64,
+    },
+    /// The file is not UTF-8.
+    #[error("file {} is not UTF-8 text", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file has no line with anything in it.
+    #[error("file {} is empty", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// One line does not have the form that the file needs.
+    #[error("file {}, line {line}: expected {expected}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Line number, from 1.
+        line: usize,
+        /// What should stand there.
+        expected: &'static str,
+    },
+}
+
+/// Reads a whole UTF-8 file of at most `bytes_max` bytes; a byte order mark at its start is left
+/// out.
+///
+/// # Errors
+/// `Unreadable`, `TooLarge` or `NotText`.
+pub fn read_text(path: &Path, bytes_max: u64) -> Result<String, FileError> {
+    let unreadable = |source| FileError::Unreadable { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells a file of exactly the bound from a larger one, also for
+    // pipes.
+    file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(FileError::TooLarge { path: path.to_owned(), bytes_max });
+    }
+    let text =
+        String::from_utf8(bytes).map_err(|_| FileError::NotText { path: path.to_owned() })?;
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    })
+}
+
+/// Reads a secret file: one item per line, trimmed, empty lines left out; commas belong to the
+/// item.
+///
+/// At least one item is returned.
+///
+/// # Errors
+/// Those of [`read_text`], and `Empty`.
+pub fn read_items(path: &Path) -> Result<Vec<String>, FileError> {
+    let text = read_text(path, SMALL_FILE_BYTES_MAX)?;
+    let items: Vec<String> =
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    if items.is_empty() {
+        return Err(FileError::Empty { path: path.to_owned() });
+    }
+    Ok(items)
+}
+
+/// Reads a properties file: `key=value` lines, split at the first `=`, both sides trimmed.
+///
+/// Empty lines and lines that begin with `#` are left out. Pairs come in the order of the file,
+/// repeated keys included. A file without pairs is fine.
+///
+/// # Errors
+/// Those of [`read_text`], and `Line` for a line without `=`, without a key, or with a NUL
+/// character (which no C library could take).
+pub fn read_properties(path: &Path) -> Result<Vec<(String, String)>, FileError> {
+    let text = read_text(path, SMALL_FILE_BYTES_MAX)?;
+    let mut pairs = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let wrong = |expected| FileError::Line { path: path.to_owned(), line: index + 1, expected };
+        if line.contains('\0') {
+            return Err(wrong("text without NUL characters"));
+        }
+        match line.split_once('=') {
+            Some((key, value)) if !key.trim().is_empty() => {
+                pairs.push((key.trim().to_owned(), value.trim().to_owned()));
+            }
+            _ => return Err(wrong("key=value")),
+        }
+    }
+    Ok(pairs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use tempfile::NamedTempFile;
+
+    fn file(content: &[u8]) -> NamedTempFile {
+        let mut file = NamedTempFile::new().expect("a temporary file can be made");
+        file.write_all(content).expect("a temporary file can be written");
+        file
+    }
+
+    #[test]
+    fn items_are_lines_and_keep_their_commas() {
+        let file = file(b"  user:a,b \r\n\n#not a comment\n");
+        assert_eq!(read_items(file.path()).expect("readable"), ["user:a,b", "#not a comment"]);
+    }
+
+    #[test]
+    fn a_file_without_items_is_an_error_that_names_it() {
+        let file = file(b" \n\r\n");
+        let message = read_items(file.path()).expect_err("empty").to_string();
+        assert_eq!(message, format!("file {} is empty", file.path().display()));
+    }
+
+    #[test]
+    fn a_missing_file_is_an_error_that_names_it() {
+        let message = read_text(Path::new("/nowhere/token"), 10).expect_err("missing").to_string();
+        assert!(message.starts_with("file /nowhere/token cannot be read: "), "{message}");
+    }
+
+    #[test]
+    fn properties_are_split_at_the_first_equals_sign() {
+        let file = file(
+            "\u{feff}# comment\nsasl.username = me\n\nsasl.password=a=b#c\r\nempty=\n".as_bytes(),
+        );
+        let expected = [("sasl.username", "me"), ("sasl.password", "a=b#c"), ("empty", "")];
+        let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(read_properties(file.path()).expect("readable"), expected);
+    }
+
+    #[test]
+    fn a_property_line_of_another_form_is_named_by_number_and_never_quoted() {
+        for content in ["a=1\nhunter2\n", "a=1\n=hunter2\n", "a=1\nb=hunter2\0\n"] {
+            let file = file(content.as_bytes());
+            let message = read_properties(file.path()).expect_err("malformed").to_string();
+            assert!(message.contains("line 2: expected"), "{message}");
+            assert!(!message.contains("hunter2"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_file_may_have_exactly_the_bound_and_not_one_byte_more() {
+        let file = file(b"12345");
+        assert_eq!(read_text(file.path(), 5).expect("at the bound"), "12345");
+        let error = read_text(file.path(), 4).expect_err("above the bound");
+        assert!(matches!(error, FileError::TooLarge { bytes_max: 4, .. }), "{error}");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_an_error() {
+        let file = file(b"\xff\xfe");
+        assert!(matches!(read_text(file.path(), 9), Err(FileError::NotText { .. })));
+    }
+}
