@@ -42,6 +42,7 @@ pub mod rules;
 // Floor 2: the world.
 pub mod clock;
 pub mod files;
+pub mod journal;
 pub mod telemetry;
 
 // Floor 3: the halves.

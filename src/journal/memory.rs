@@ -1,0 +1,302 @@
+//! The log in memory: bounded, gone with the process.
+//!
+//! Records are copied into a tail chunk; when the reader asks for it, or it has grown to
+//! [`CHUNK_BYTES`], it is sealed and shared without a further copy. What always holds: the bytes of
+//! all chunks stay below the budget plus one batch; a full log takes nothing until an eighth of the
+//! budget is free again, so that intake does not flutter between taking and refusing.
+
+use super::{AppendError, Chunk, Log, Sequence, Usage};
+use crate::clock;
+use crate::record::Batch;
+use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// A chunk that is this large is sealed even when nobody reads; what one confirmation can free.
+const CHUNK_BYTES: usize = 256 * 1024;
+/// Buffers of freed chunks that are kept for new ones: 4 MiB at most.
+const SPARE_BUFFERS: usize = 16;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct MemoryLog {
+    uuid: String,
+    bytes_max: u64,
+    state: Mutex<State>,
+    head: AtomicU64,
+    reader_waits: AtomicBool,
+    appended: Condvar,
+    room: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    sealed: VecDeque<Arc<Chunk>>,
+    tail: Batch,
+    tail_first: Sequence,
+    tail_since: Instant,
+    bytes: u64,
+    confirmed: Sequence,
+    full_since: Option<Instant>,
+    spare: Vec<Vec<u8>>,
+}
+
+impl MemoryLog {
+    /// An empty log with a budget in bytes.
+    #[must_use]
+    pub fn new(bytes_max: u64) -> Self {
+        Self {
+            uuid: uuid::Uuid::new_v4().to_string(),
+            bytes_max,
+            state: Mutex::new(State {
+                sealed: VecDeque::new(),
+                tail: Batch::new(),
+                tail_first: Sequence::FIRST,
+                tail_since: clock::now(),
+                bytes: 0,
+                confirmed: Sequence::NONE,
+                full_since: None,
+                spare: Vec::new(),
+            }),
+            head: AtomicU64::new(0),
+            reader_waits: AtomicBool::new(false),
+            appended: Condvar::new(),
+            room: Notify::new(),
+        }
+    }
+
+    fn wake_reader(&self) {
+        // The reader announces itself, then looks at `head` again before it sleeps; `head` is set
+        // before this look. One of the two sees the other (both are SeqCst), so no wake-up is lost.
+        if self.reader_waits.load(Ordering::SeqCst) {
+            let _state = self.state.lock();
+            self.appended.notify_one();
+        }
+    }
+}
+
+impl State {
+    fn take_in(&mut self, batch: &mut Batch) {
+        if self.tail.is_empty() {
+            self.tail_since = clock::now();
+        }
+        let bytes = batch.bytes().len();
+        self.bytes += bytes as u64;
+        self.tail.extend(batch);
+        batch.clear();
+        if self.tail.bytes().len() >= CHUNK_BYTES {
+            self.seal();
+        }
+    }
+
+    fn seal(&mut self) {
+        if self.tail.is_empty() {
+            return;
+        }
+        let fresh = Batch::from_parts(self.spare.pop().unwrap_or_default(), 0);
+        let batch = std::mem::replace(&mut self.tail, fresh);
+        let first = self.tail_first;
+        self.tail_first = Sequence(first.0 + u64::from(batch.records()));
+        self.sealed.push_back(Arc::new(Chunk { first, batch, appended_at: self.tail_since }));
+    }
+
+    /// Frees whole chunks up to `upto`.
+    fn release(&mut self, upto: Sequence) {
+        while let Some(chunk) = self.sealed.front()
+            && chunk.last() <= upto
+        {
+            self.bytes -= chunk.batch.bytes().len() as u64;
+            let chunk = self.sealed.pop_front().expect("the front was just looked at");
+            if let Ok(chunk) = Arc::try_unwrap(chunk)
+                && self.spare.len() < SPARE_BUFFERS
+            {
+                let mut bytes = chunk.batch.into_bytes();
+                if bytes.capacity() <= 2 * CHUNK_BYTES {
+                    bytes.clear();
+                    self.spare.push(bytes);
+                }
+            }
+        }
+    }
+}
+
+impl Log for MemoryLog {
+    fn append(&self, batch: &mut Batch) -> Result<RangeInclusive<Sequence>, AppendError> {
+        let range = {
+            let mut state = self.state.lock();
+            if let Some(since) = state.full_since {
+                return Err(AppendError::Full { since });
+            }
+            if state.bytes + batch.bytes().len() as u64 > self.bytes_max && state.bytes > 0 {
+                let since = clock::now();
+                state.full_since = Some(since);
+                return Err(AppendError::Full { since });
+            }
+            let first = state.tail_first.0 + u64::from(state.tail.records());
+            let last = first + u64::from(batch.records()) - 1;
+            state.take_in(batch);
+            self.head.store(last, Ordering::SeqCst);
+            Sequence(first)..=Sequence(last)
+        };
+        self.wake_reader();
+        Ok(range)
+    }
+
+    fn try_append(&self, batch: &mut Batch) -> Result<RangeInclusive<Sequence>, AppendError> {
+        self.append(batch)
+    }
+
+    fn durable(&self) -> Sequence {
+        Sequence(self.head.load(Ordering::SeqCst))
+    }
+
+    fn read(&self, from: Sequence) -> Option<Arc<Chunk>> {
+        if from.0 > self.head.load(Ordering::SeqCst) {
+            return None;
+        }
+        let mut state = self.state.lock();
+        if from >= state.tail_first {
+            state.seal();
+        }
+        let at = state.sealed.partition_point(|chunk| chunk.last() < from);
+        state.sealed.get(at).cloned()
+    }
+
+    fn confirm(&self, upto: Sequence) {
+        let mut state = self.state.lock();
+        state.confirmed = state.confirmed.max(upto);
+        state.release(upto);
+        // Half a budget may be one oversize batch: an empty log always has room.
+        let free_enough = state.bytes <= self.bytes_max - self.bytes_max / 8;
+        if state.full_since.is_some() && free_enough {
+            state.full_since = None;
+            drop(state);
+            self.room.notify_waiters();
+        }
+    }
+
+    fn wait_for(&self, from: Sequence, timeout: Duration) {
+        let mut state = self.state.lock();
+        self.reader_waits.store(true, Ordering::SeqCst);
+        if self.head.load(Ordering::SeqCst) < from.0 {
+            let _timed_out = self.appended.wait_for(&mut state, timeout);
+        }
+        self.reader_waits.store(false, Ordering::SeqCst);
+    }
+
+    fn room(&self) -> &Notify {
+        &self.room
+    }
+
+    fn usage(&self) -> Usage {
+        let state = self.state.lock();
+        let head = Sequence(self.head.load(Ordering::SeqCst));
+        let tail = (!state.tail.is_empty()).then_some(state.tail_since);
+        Usage {
+            bytes: state.bytes,
+            bytes_max: self.bytes_max,
+            records: head.0 - state.confirmed.0,
+            head,
+            confirmed: state.confirmed,
+            oldest: state.sealed.front().map(|chunk| chunk.appended_at).or(tail),
+            full_since: state.full_since,
+        }
+    }
+
+    fn uuid(&self) -> &str {
+        &self.uuid
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Head;
+
+    fn batch(values: &[&str]) -> Batch {
+        let mut batch = Batch::new();
+        for value in values {
+            let head = Head { id: value, topic: "t", key: None, timestamp_ms: 0 };
+            batch.push(&head, &[], value.as_bytes());
+        }
+        batch
+    }
+
+    fn read_all(log: &MemoryLog, mut from: Sequence) -> Vec<(u64, String)> {
+        let mut seen = Vec::new();
+        while let Some(chunk) = log.read(from) {
+            for (at, record) in chunk.batch.iter().enumerate() {
+                let position = chunk.first.0 + at as u64;
+                if position >= from.0 {
+                    seen.push((position, record.id.to_owned()));
+                }
+            }
+            from = chunk.last().next();
+        }
+        seen
+    }
+
+    #[test]
+    fn records_are_read_back_in_order_from_any_position_until_confirmed() {
+        let log = MemoryLog::new(1 << 20);
+        assert_eq!(log.append(&mut batch(&["a", "b"])), Ok(Sequence(1)..=Sequence(2)));
+        assert_eq!(read_all(&log, Sequence(2)), [(2, "b".to_owned())]);
+        assert_eq!(log.append(&mut batch(&["c"])), Ok(Sequence(3)..=Sequence(3)));
+        let all = [(1, "a".to_owned()), (2, "b".to_owned()), (3, "c".to_owned())];
+        assert_eq!(read_all(&log, Sequence(1)), all);
+        log.confirm(Sequence(1));
+        assert_eq!(read_all(&log, Sequence(2)), all[1..]);
+        log.confirm(Sequence(3));
+        assert_eq!((log.usage().bytes, log.usage().records), (0, 0));
+    }
+
+    #[test]
+    fn a_full_log_takes_nothing_until_an_eighth_is_free() {
+        let one = batch(&["x"]).bytes().len() as u64;
+        let log = MemoryLog::new(one * 16);
+        for _ in 0..16 {
+            log.append(&mut batch(&["x"])).expect("there is room for sixteen");
+            assert!(log.read(log.durable()).is_some(), "each record becomes a chunk of its own");
+        }
+        let mut refused = batch(&["y"]);
+        assert!(log.append(&mut refused).is_err());
+        assert_eq!(refused.records(), 1, "a refused batch is left as it was");
+        log.confirm(Sequence(1));
+        assert!(log.append(&mut refused).is_err(), "a sixteenth is not enough");
+        log.confirm(Sequence(2));
+        assert_eq!(log.append(&mut refused), Ok(Sequence(17)..=Sequence(17)));
+    }
+
+    #[test]
+    fn a_batch_larger_than_the_budget_is_taken_by_an_empty_log() {
+        let log = MemoryLog::new(1);
+        assert!(log.append(&mut batch(&["large"])).is_ok());
+        assert!(log.append(&mut batch(&["next"])).is_err());
+        let _sealed = log.read(Sequence::FIRST);
+        log.confirm(Sequence::FIRST);
+        assert!(log.append(&mut batch(&["next"])).is_ok());
+    }
+
+    #[test]
+    fn a_lonely_record_wakes_a_sleeping_reader() {
+        let log = Arc::new(MemoryLog::new(1 << 20));
+        for position in 1..200 {
+            let reader = {
+                let log = Arc::clone(&log);
+                std::thread::spawn(move || {
+                    while log.read(Sequence(position)).is_none() {
+                        log.wait_for(Sequence(position), Duration::from_secs(20));
+                    }
+                })
+            };
+            log.append(&mut batch(&["z"])).expect("there is room");
+            let started = clock::now();
+            reader.join().expect("the reader ends");
+            assert!(started.elapsed() < Duration::from_secs(10), "woken, not timed out");
+        }
+    }
+}
