@@ -43,9 +43,11 @@ pub mod rules;
 pub mod clock;
 pub mod files;
 pub mod journal;
+pub mod kafka;
 pub mod telemetry;
 
 // Floor 3: the halves.
+pub mod shipper;
 
 // Floors 4 and 5: the edge and the assembly.
 

@@ -1,0 +1,201 @@
+//! The shipper: one thread that reads the journal back and produces it to Kafka.
+//!
+//! In: a [`Log`], a way to make producer sessions, settings. Out: records in Kafka, the log
+//! confirmed, an [`Observer`] told, a [`Status`] to show. What always holds:
+//!
+//! * Records of one partition reach Kafka in the journal's order, through errors, new sessions and
+//!   restarts; one that may be there already carries the header `replay`.
+//! * Nothing is confirmed that Kafka did not confirm, but for records that a broker refused when
+//!   they were sent alone: those are skipped, counted and logged.
+//! * What an operator can put right (a missing topic, rights, a property) holds everything, is said
+//!   aloud and tried again for ever.
+//!
+//! The walk: [`worker`] looks at the cluster (topics, size limits), opens a session and runs it
+//! ([`session`]); reports set bits of the [`window`], whose prefix is confirmed. When a session
+//! fails it is thrown away, and the next one begins at the lowest record that is not done.
+
+pub mod backoff;
+pub mod flight;
+pub mod health;
+pub mod isolation;
+pub mod observer;
+mod session;
+pub mod sink;
+pub mod status;
+pub mod topics;
+pub mod window;
+mod worker;
+
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
+mod tests;
+
+pub use observer::{Degraded, ErrorClass, Observer};
+pub use sink::{KafkaSinks, Sinks};
+pub use status::{Ledger, State, Status};
+
+use crate::clock;
+use crate::journal::{Log, Sequence};
+use parking_lot::Mutex;
+use status::Stop;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::Thread;
+use std::time::Duration;
+
+/// How long past the deadline a stop waits for the thread to notice.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// How the shipper is to work. [`Settings::new`] has values that were measured.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Topics that records may name, as far as known; made sure of before the first record.
+    pub topics: Vec<String>,
+    /// Records up to here may have been sent by an earlier run.
+    pub replay_upto: Sequence,
+    /// Most records in flight: a deeper queue means cold memory, a shallower one more wake-ups.
+    pub in_flight_records: usize,
+    /// Most bytes in flight.
+    pub in_flight_bytes: usize,
+    /// Rest between rounds while anything is in flight.
+    pub active: Duration,
+    /// Longest sleep while nothing is.
+    pub idle: Duration,
+    /// First rest after a failure.
+    pub rest_first: Duration,
+    /// Longest rest after failures.
+    pub rest_longest: Duration,
+}
+
+impl Settings {
+    /// The usual values.
+    #[must_use]
+    pub const fn new(topics: Vec<String>) -> Self {
+        Self {
+            topics,
+            replay_upto: Sequence::NONE,
+            in_flight_records: 5000,
+            in_flight_bytes: 8 * 1024 * 1024,
+            active: Duration::from_millis(2),
+            idle: Duration::from_millis(100),
+            rest_first: Duration::from_millis(100),
+            rest_longest: Duration::from_secs(30),
+        }
+    }
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Shipper;
+
+impl Shipper {
+    /// Starts the shipper's thread. Returns at once, whatever state Kafka is in.
+    ///
+    /// # Errors
+    /// The system has no thread left.
+    pub fn spawn(
+        log: Arc<dyn Log>,
+        sinks: Arc<dyn Sinks>,
+        settings: Settings,
+        observer: Arc<dyn Observer>,
+    ) -> std::io::Result<ShipperHandle> {
+        let stop = Arc::new(Stop::default());
+        let ledger = Arc::new(Ledger::default());
+        let status = Arc::new(Mutex::new(Status::default()));
+        let make = {
+            let (log, stop) = (Arc::clone(&log), Arc::clone(&stop));
+            let (ledger, status) = (Arc::clone(&ledger), Arc::clone(&status));
+            move |settings: Settings| {
+                let (log, sinks, observer) =
+                    (Arc::clone(&log), Arc::clone(&sinks), Arc::clone(&observer));
+                let (stop, ledger, status) =
+                    (Arc::clone(&stop), Arc::clone(&ledger), Arc::clone(&status));
+                worker::Worker::new(log, sinks, observer, settings, stop, ledger, status)
+            }
+        };
+        let (tell, ended) = sync_channel(1);
+        let known = Arc::clone(&log);
+        let thread = std::thread::Builder::new().name("shipper".to_owned()).spawn(move || {
+            // Nobody listens when the handle was dropped.
+            let _unheard = tell.send(run_always(&*known, &make, settings)).is_err();
+        })?;
+        let thread = thread.thread().clone();
+        Ok(ShipperHandle { log, stop, ledger, status, thread, ended: Mutex::new(ended) })
+    }
+}
+
+/// Runs workers until one ends by itself. One that panics has a successor, which begins at the lowest
+/// record that is not confirmed and marks what may be in Kafka already: a defect must not end the way
+/// to Kafka for good. (What the first had delivered behind that record is counted twice.)
+fn run_always(
+    log: &dyn Log,
+    make: &dyn Fn(Settings) -> worker::Worker,
+    mut settings: Settings,
+) -> u64 {
+    loop {
+        let run = || make(settings.clone()).run();
+        if let Ok(left) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)) {
+            return left;
+        }
+        tracing::error!("the shipper panicked, see the line before; it begins again");
+        settings.replay_upto = log.durable();
+        std::thread::sleep(settings.rest_first);
+    }
+}
+
+/// The shipper as the rest of the program sees it.
+#[derive(Debug)]
+pub struct ShipperHandle {
+    log: Arc<dyn Log>,
+    stop: Arc<Stop>,
+    ledger: Arc<Ledger>,
+    status: Arc<Mutex<Status>>,
+    thread: Thread,
+    ended: Mutex<Receiver<u64>>,
+}
+
+impl ShipperHandle {
+    /// Ships on until the log is drained or `within` has passed, then ends the thread. Returns how
+    /// many records are left unconfirmed.
+    pub fn stop(&self, within: Duration) -> u64 {
+        self.stop.ask(clock::now() + within);
+        self.thread.unpark();
+        self.ended.lock().recv_timeout(within + GRACE).unwrap_or_else(|_| {
+            let usage = self.log.usage();
+            usage.head.0 - usage.confirmed.0
+        })
+    }
+
+    /// Lets a [`Self::stop`] that is under way on another thread end now.
+    pub fn hurry(&self) {
+        self.stop.ask(clock::now());
+        self.thread.unpark();
+    }
+
+    /// What the shipper is doing.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status.lock().clone()
+    }
+
+    /// Age of the oldest record that is not confirmed.
+    #[must_use]
+    pub fn oldest_unconfirmed(&self) -> Option<Duration> {
+        let since = self.log.usage().oldest?;
+        Some(clock::now().saturating_duration_since(since))
+    }
+
+    /// Where records ended.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+}
+
+impl Drop for ShipperHandle {
+    /// A shipper that nobody holds ends.
+    fn drop(&mut self) {
+        self.hurry();
+    }
+}

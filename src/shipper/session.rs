@@ -1,0 +1,390 @@
+//! One producer session: from the lowest unconfirmed record on, until something ends it.
+//!
+//! In: the journal's records, a sink's reports. Out: the journal confirmed, and an [`End`]. What
+//! always holds: records are sent in the journal's order; what is done is never sent again; nothing
+//! is sent to a topic that the cluster was not seen to have; the thread is woken by time, not by
+//! each record, while anything is in flight.
+
+use super::isolation::{Gate, Passed};
+use super::observer::ErrorClass;
+use super::sink::Sink;
+use super::worker::Worker;
+use crate::clock;
+use crate::journal::{Chunk, Log, Sequence};
+use crate::kafka::{Class, Failed, Fault, Inbox, Outgoing, RecordFault, Refusal, SignalClass};
+use crate::record::Record;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long reports are waited for once a session is over, in all and since the last one: a fatal
+/// producer keeps some for itself.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+const DRAIN_QUIET: Duration = Duration::from_millis(300);
+const DRAIN_POLL: Duration = Duration::from_millis(5);
+
+/// Why a session is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum End {
+    /// All is shipped, or the time to stop is up.
+    Stopped,
+    /// A record names a topic that was not seen yet; the session can go on once it was.
+    Topic(u16),
+    /// Records need no longer go one by one; `true`: batches must be smaller.
+    Renew { smaller: bool },
+    /// It failed.
+    Failed(Cause),
+}
+
+/// What made a session fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cause {
+    pub(super) class: ErrorClass,
+    pub(super) text: String,
+    /// The topic and position of the record that failed, if it was one.
+    pub(super) record: Option<(String, Sequence)>,
+    /// The topic does not exist.
+    pub(super) missing_topic: bool,
+}
+
+/// Why sending paused.
+#[derive(Debug, PartialEq, Eq)]
+enum Pause {
+    /// The journal has no more.
+    Drained,
+    /// Reports must come in first.
+    Full,
+    /// The session is over.
+    Ended(End),
+}
+
+/// Reads the journal record by record.
+struct Reader<'a> {
+    log: &'a dyn Log,
+    chunk: Option<Arc<Chunk>>,
+    /// Where the next record begins in the chunk.
+    at: usize,
+    next: Sequence,
+}
+
+impl<'a> Reader<'a> {
+    fn new(log: &'a dyn Log, next: Sequence) -> Self {
+        Self { log, chunk: None, at: 0, next }
+    }
+
+    /// Makes sure that the next record is at hand; whether there is one. A chunk whose bytes are no
+    /// records is left out: the positions up to its end are returned as damaged.
+    fn fill(&mut self) -> Result<bool, Sequence> {
+        loop {
+            if let Some(chunk) = &self.chunk {
+                if self.next <= chunk.last() {
+                    return Ok(true);
+                }
+                self.chunk = None;
+            }
+            let Some(chunk) = self.log.read(self.next) else { return Ok(false) };
+            self.at = 0;
+            for _ in chunk.first.0..self.next.0 {
+                let Some((_, taken)) = Record::decode(&chunk.batch.bytes()[self.at..]) else {
+                    return Err(chunk.last());
+                };
+                self.at += taken;
+            }
+            self.chunk = Some(chunk);
+        }
+    }
+
+    /// Leaves out everything up to a position.
+    fn skip_to(&mut self, upto: Sequence) {
+        self.chunk = None;
+        self.next = upto.next();
+    }
+}
+
+/// What a session collects while it runs.
+#[derive(Default)]
+struct Seen {
+    cause: Option<Cause>,
+    renew: Option<bool>,
+}
+
+impl Worker {
+    /// Runs a session on `sink`.
+    pub(super) fn session(&mut self, sink: &mut dyn Sink) -> End {
+        let log = Arc::clone(&self.log);
+        let mut reader = Reader::new(&*log, self.window.lowest());
+        let mut inbox = Inbox::default();
+        let mut seen = Seen::default();
+        loop {
+            if self.stop.is_over() {
+                return End::Stopped;
+            }
+            let pause = self.send_what_is_there(sink, &mut reader);
+            let idle = self.flight.records() == 0;
+            match pause {
+                Pause::Ended(end) => return self.finish(sink, end, &mut seen),
+                Pause::Drained if idle && self.stop.is_asked() => return End::Stopped,
+                Pause::Drained if idle => {
+                    log.wait_for(reader.next, self.settings.idle);
+                    sink.poll(Duration::ZERO, &mut inbox);
+                }
+                // By time, not by event: one round serves all that came in meanwhile.
+                _ => sink.poll(self.settings.active, &mut inbox),
+            }
+            self.take_in(&mut inbox, &mut seen);
+            self.confirm();
+            self.tick();
+            if let Some(cause) = seen.cause.take() {
+                return self.finish(sink, End::Failed(cause), &mut seen);
+            }
+            if let Some(smaller) = seen.renew {
+                return self.finish(sink, End::Renew { smaller }, &mut seen);
+            }
+        }
+    }
+
+    fn send_what_is_there(&mut self, sink: &mut dyn Sink, reader: &mut Reader<'_>) -> Pause {
+        let now_ms = clock::unix_ms();
+        loop {
+            match reader.fill() {
+                Ok(true) => {}
+                Ok(false) => return Pause::Drained,
+                Err(upto) => {
+                    self.damaged(reader.next, upto);
+                    reader.skip_to(upto);
+                    continue;
+                }
+            }
+            let chunk = reader.chunk.as_ref().expect("fill found a record");
+            self.note_chunk(chunk);
+            let Some((record, taken)) = Record::decode(&chunk.batch.bytes()[reader.at..]) else {
+                let upto = chunk.last();
+                self.damaged(reader.next, upto);
+                reader.skip_to(upto);
+                continue;
+            };
+            if !self.window.is_done(reader.next)
+                && let Some(pause) = self.send(sink, reader.next, &record, taken, now_ms)
+            {
+                return pause;
+            }
+            reader.at += taken;
+            reader.next = reader.next.next();
+        }
+    }
+
+    /// Sends one record; what keeps it from being sent, if anything does.
+    fn send(
+        &mut self,
+        sink: &mut dyn Sink,
+        sequence: Sequence,
+        record: &Record<'_>,
+        bytes: usize,
+        now_ms: i64,
+    ) -> Option<Pause> {
+        if !self.window.reaches(sequence) || !self.flight.has_room() {
+            return Some(Pause::Full);
+        }
+        let topic = self.topics.number(record.topic);
+        if !self.topics.is_known(topic) {
+            let idle = self.flight.records() == 0;
+            return Some(if idle { Pause::Ended(End::Topic(topic)) } else { Pause::Full });
+        }
+        let gate = if self.isolation.is_active() {
+            self.isolation.gate(sequence, self.flight.records())
+        } else {
+            Gate::Go
+        };
+        if gate == Gate::Wait {
+            return Some(Pause::Full);
+        }
+        self.journal.truncate(self.journal_prefix);
+        self.journal.push_str(itoa::Buffer::new().format(sequence.0));
+        let outgoing = Outgoing {
+            sequence,
+            record,
+            journal: &self.journal,
+            replay: self.window.is_replay(sequence),
+            timestamp_ms: never_ahead(record.timestamp_ms, now_ms),
+        };
+        match sink.send(&outgoing) {
+            Ok(()) => {
+                self.flight.add(sequence, topic, bytes);
+                self.window.note_sent(sequence);
+                if gate == Gate::Alone {
+                    self.isolation.sent_alone(sequence);
+                }
+                None
+            }
+            Err(Refusal::Full) => Some(Pause::Full),
+            // Refused before it could be part of a batch: it is alone.
+            Err(Refusal::Fault(Fault { class: Class::Record(fault), .. })) => {
+                self.condemn(sequence, fault);
+                None
+            }
+            Err(Refusal::Fault(fault)) => {
+                let cause = cause(&Failed { sequence, fault }, record.topic);
+                Some(Pause::Ended(End::Failed(cause)))
+            }
+        }
+    }
+
+    /// Takes in reports.
+    fn take_in(&mut self, inbox: &mut Inbox, seen: &mut Seen) {
+        if !inbox.delivered.is_empty() {
+            self.take_in_delivered(&inbox.delivered, seen);
+        }
+        for failed in &inbox.failed {
+            let Some(topic) = self.flight.take(failed.sequence) else { continue };
+            let topic = self.topics.name(topic).to_owned();
+            let mut cause = cause(failed, &topic);
+            if let Class::Record(fault) = failed.fault.class
+                && self.isolation.refused(failed.sequence, fault)
+            {
+                self.condemn(failed.sequence, fault);
+                cause.record = None;
+            }
+            let purged = failed.fault.class == Class::Over;
+            if seen.cause.as_ref().is_none_or(|old| !purged && weight(&cause) > weight(old)) {
+                seen.cause = Some(cause);
+            }
+        }
+        let now = clock::now();
+        for signal in &inbox.signals {
+            self.health.signal(signal.class, &signal.text, now);
+            if signal.class == SignalClass::Fatal && seen.cause.is_none() {
+                seen.cause = Some(Cause {
+                    class: ErrorClass::Fatal,
+                    text: signal.text.clone(),
+                    record: None,
+                    missing_topic: false,
+                });
+            } else {
+                self.complain(signal);
+            }
+        }
+        if let Some(stats) = &inbox.stats {
+            if stats.any_broker_up() {
+                self.health.reached();
+            }
+            self.observer.stats(stats);
+        }
+        inbox.clear();
+    }
+
+    fn take_in_delivered(&mut self, delivered: &[u64], seen: &mut Seen) {
+        let mut count = 0;
+        for sequence in delivered.iter().copied().map(Sequence) {
+            let Some(topic) = self.flight.take(sequence) else { continue };
+            if self.window.mark(sequence) {
+                count += 1;
+            }
+            self.topics.count_delivered(topic);
+            if self.isolation.is_active() {
+                match self.isolation.delivered(sequence) {
+                    Passed::Unremarkable => {}
+                    Passed::Over => seen.renew = Some(false),
+                    Passed::BatchTooLarge => seen.renew = Some(true),
+                }
+            }
+        }
+        self.ledger.count_confirmed(count);
+        let observer = &*self.observer;
+        self.topics.take_delivered(|topic, records| observer.delivered(topic, records));
+        self.health.reached();
+        self.backoff.reset();
+        self.delivered_at = clock::now();
+    }
+
+    /// Ends a session: nothing more is sent, reports are waited for.
+    fn finish(&mut self, sink: &mut dyn Sink, end: End, seen: &mut Seen) -> End {
+        if matches!(end, End::Topic(_)) {
+            return end;
+        }
+        if let End::Failed(cause) = &end {
+            seen.cause = Some(cause.clone());
+        }
+        // What is queued must not be written behind what failed.
+        sink.purge();
+        let started = clock::now();
+        let (mut heard, mut inbox) = (started, Inbox::default());
+        while self.flight.records() > 0
+            && heard.elapsed() < DRAIN_QUIET
+            && started.elapsed() < DRAIN_MAX
+            && !self.stop.is_over()
+        {
+            let before = self.flight.records();
+            sink.poll(DRAIN_POLL, &mut inbox);
+            self.take_in(&mut inbox, seen);
+            if self.flight.records() < before {
+                heard = clock::now();
+            }
+            self.tick();
+        }
+        self.confirm();
+        match (end, seen.cause.take()) {
+            (End::Failed(_), Some(cause)) => End::Failed(cause),
+            (end, _) => end,
+        }
+    }
+
+    /// Skips a record that was refused alone.
+    fn condemn(&mut self, sequence: Sequence, fault: RecordFault) {
+        let chunk = self.log.read(sequence);
+        let id = chunk.as_ref().and_then(|chunk| {
+            let place = usize::try_from(sequence.0 - chunk.first.0).ok()?;
+            chunk.batch.iter().nth(place)
+        });
+        let (id, topic) = id.map_or(("?", "?"), |record| (record.id, record.topic));
+        tracing::error!(
+            event_id = id,
+            topic,
+            %sequence,
+            reason = fault.name(),
+            "Kafka refuses this record by itself; it is skipped"
+        );
+        if self.window.mark(sequence) {
+            self.ledger.count_dead_lettered();
+            self.observer.dead_letter(fault);
+        }
+    }
+
+    fn damaged(&mut self, from: Sequence, upto: Sequence) {
+        tracing::error!(%from, %upto, "records of the journal are unreadable; they are skipped");
+        for position in from.0..=upto.0 {
+            if self.window.mark(Sequence(position)) {
+                self.ledger.count_damaged();
+            }
+        }
+    }
+}
+
+fn cause(failed: &Failed, topic: &str) -> Cause {
+    let class = match failed.fault.class {
+        Class::Configuration => ErrorClass::Configuration,
+        Class::Record(_) => ErrorClass::Record,
+        Class::Fatal | Class::Over => ErrorClass::Fatal,
+        Class::Retry | Class::TimedOut => ErrorClass::Retry,
+    };
+    Cause {
+        class,
+        text: failed.fault.to_string(),
+        record: Some((topic.to_owned(), failed.sequence)),
+        missing_topic: failed.fault.is_missing_topic(),
+    }
+}
+
+/// Of several causes the one that calls for the most is told.
+const fn weight(cause: &Cause) -> u8 {
+    match cause.class {
+        ErrorClass::Retry => 0,
+        ErrorClass::Fatal => 1,
+        ErrorClass::Record => 2,
+        ErrorClass::Configuration => 3,
+    }
+}
+
+/// The receive time, unless the clock was ahead then. `read_ms` is a little old: a record that came
+/// after it asks the clock anew.
+fn never_ahead(received_ms: i64, read_ms: i64) -> i64 {
+    if received_ms <= read_ms { received_ms } else { received_ms.min(clock::unix_ms()) }
+}

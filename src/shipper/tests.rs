@@ -1,0 +1,352 @@
+//! The shipper's loop over a scripted Kafka: whatever fails, at whatever place, every record arrives
+//! in order, what may be there already is marked, and only who is refused alone is skipped.
+
+use super::scripted::{BATCH, Script, Scripted, Written};
+use super::*;
+use crate::journal::memory::MemoryLog;
+use crate::kafka::{Class, RecordFault};
+use crate::record::{Batch, Head};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+const LIMIT: Duration = Duration::from_secs(20);
+const FOR_EVER: usize = usize::MAX;
+
+struct World {
+    log: Arc<MemoryLog>,
+    kafka: Scripted,
+    shipper: ShipperHandle,
+}
+
+fn settings(topics: &[&str]) -> Settings {
+    Settings {
+        rest_first: Duration::from_millis(1),
+        rest_longest: Duration::from_millis(10),
+        active: Duration::from_millis(1),
+        idle: Duration::from_millis(5),
+        ..Settings::new(topics.iter().map(|topic| (*topic).to_owned()).collect())
+    }
+}
+
+impl World {
+    /// A shipper over a log that holds `records` already, and a Kafka that follows `script`.
+    fn new(records: usize, topics: &[&str], script: Script) -> Self {
+        let log = Arc::new(MemoryLog::new(1 << 26));
+        append(&log, records, topics, 0);
+        let kafka = Scripted(Arc::new(Mutex::new(script)));
+        let sinks = Arc::new(kafka.clone());
+        let as_log: Arc<dyn Log> = Arc::<MemoryLog>::clone(&log);
+        let shipper = Shipper::spawn(as_log, sinks, settings(topics), Arc::new(()))
+            .expect("there is a thread");
+        Self { log, kafka, shipper }
+    }
+
+    fn wait(&self, what: &str, mut until: impl FnMut(&Self) -> bool) {
+        let started = clock::now();
+        while !until(self) {
+            assert!(started.elapsed() < LIMIT, "{what}: {:?}", self.shipper.status());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn drain(&self) -> Vec<Written> {
+        self.wait("all confirmed", |world| world.log.usage().records == 0);
+        self.kafka.0.lock().written.clone()
+    }
+
+    fn reasons(&self) -> Vec<&'static str> {
+        self.shipper.status().degraded.iter().map(|one| one.reason).collect()
+    }
+}
+
+fn append(log: &MemoryLog, records: usize, topics: &[&str], timestamp_ms: i64) {
+    for number in 0..records {
+        let mut batch = Batch::new();
+        let topic = topics[number % topics.len()];
+        let head = Head { id: "0123", topic, key: Some(b"k"), timestamp_ms };
+        batch.push(&head, &[], b"value");
+        log.append(&mut batch).expect("there is room");
+    }
+}
+
+fn script() -> Script {
+    Script { creates: true, ..Script::default() }
+}
+
+/// All positions but `skipped` were written, first ones in order, later ones marked as replays.
+fn assert_complete(written: &[Written], records: u64, skipped: &[u64]) {
+    let mut last: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for one in written {
+        if seen.insert(one.sequence) {
+            let last = last.entry(&one.topic).or_default();
+            assert!(*last < one.sequence, "{} came after {last}", one.sequence);
+            *last = one.sequence;
+        } else {
+            assert!(one.replay, "{} was written twice and is not marked", one.sequence);
+        }
+        assert!(one.journal.ends_with(&format!(":{}", one.sequence)), "{}", one.journal);
+    }
+    let wanted: BTreeSet<u64> = (1..=records).filter(|one| !skipped.contains(one)).collect();
+    assert_eq!(seen, wanted);
+}
+
+#[test]
+fn every_class_at_first_middle_and_last_record_delivers_all_in_order() {
+    let classes = [
+        Class::Over,
+        Class::Fatal,
+        Class::TimedOut,
+        Class::Configuration,
+        Class::Retry,
+        Class::Record(RecordFault::TooLarge),
+        Class::Record(RecordFault::Invalid),
+    ];
+    for class in classes {
+        for at in [1, 55, 100] {
+            for times in [1, 2] {
+                let mut script = script();
+                script.faults.insert(at, (class, times));
+                let world = World::new(100, &["a"], script);
+                let condemned = matches!(class, Class::Record(_)) && times == 2;
+                let skipped: &[u64] = if condemned { &[at] } else { &[] };
+                assert_complete(&world.drain(), 100, skipped);
+                let ledger = world.shipper.ledger();
+                assert_eq!(ledger.dead_lettered(), skipped.len() as u64, "{class:?} at {at}");
+                assert_eq!(ledger.confirmed(), 100 - skipped.len() as u64);
+            }
+        }
+    }
+}
+
+#[test]
+fn topics_that_share_the_journal_keep_their_order_each() {
+    let mut script = script();
+    script.faults.insert(7, (Class::Configuration, 3));
+    script.faults.insert(40, (Class::Fatal, 2));
+    let world = World::new(200, &["a", "b", "c"], script);
+    assert_complete(&world.drain(), 200, &[]);
+}
+
+#[test]
+fn several_records_at_fault_are_found_and_the_others_keep_their_order() {
+    let mut script = script();
+    for at in [3, 4, 9, 57] {
+        script.faults.insert(at, (Class::Record(RecordFault::Invalid), FOR_EVER));
+    }
+    let world = World::new(100, &["a"], script);
+    assert_complete(&world.drain(), 100, &[3, 4, 9, 57]);
+    assert_eq!(world.shipper.ledger().dead_lettered(), 4);
+}
+
+#[test]
+fn a_record_that_librdkafka_itself_refuses_is_skipped_without_a_new_session() {
+    let mut script = script();
+    script.refusals.insert(5, (Class::Record(RecordFault::TooLarge), FOR_EVER));
+    let world = World::new(20, &["a"], script);
+    assert_complete(&world.drain(), 20, &[5]);
+    assert_eq!(world.kafka.0.lock().opened.len(), 1);
+}
+
+#[test]
+fn a_batch_that_is_too_large_is_made_smaller_and_nothing_is_skipped() {
+    let mut script = script();
+    script.bytes_per_record = 1_000_000 / BATCH;
+    script.limit_records = BATCH / 2;
+    let world = World::new(100, &["a"], script);
+    assert_complete(&world.drain(), 100, &[]);
+    assert_eq!(world.shipper.ledger().dead_lettered(), 0);
+    let opened = world.kafka.0.lock().opened.clone();
+    assert!(opened.iter().any(|one| one.one_by_one), "found by isolation: {opened:?}");
+    let last = opened.last().expect("a session was opened");
+    assert_eq!((last.batch_bytes, last.one_by_one), (500_000, false));
+}
+
+#[test]
+fn only_what_was_sent_before_is_marked_as_a_replay() {
+    let mut script = script();
+    script.faults.insert(1, (Class::Fatal, 1));
+    let world = World::new(50, &["a"], script);
+    world.drain();
+    append(&world.log, 1, &["a"], 0);
+    let written = world.drain();
+    assert!(written.iter().filter(|one| one.session == 1).all(|one| !one.replay));
+    let second: Vec<_> = written.iter().filter(|one| one.session == 2).collect();
+    assert!(second.iter().all(|one| one.replay == (one.sequence <= 50)));
+    assert_eq!(written.last().map(|one| (one.sequence, one.replay)), Some((51, false)));
+}
+
+#[test]
+fn a_missing_topic_holds_everything_and_is_named_until_it_is_there() {
+    let mut script = script();
+    script.creates = false;
+    script.topics.insert("a".to_owned());
+    let world = World::new(10, &["a", "gone"], script);
+    world.wait("held", |world| {
+        let status = world.shipper.status();
+        status.degraded.iter().any(|one| one.text.contains("gone is missing"))
+    });
+    assert_eq!(world.reasons(), [health::TOPIC]);
+    let written = world.kafka.0.lock().written.len();
+    assert_eq!(written, 1, "nothing passes the record that waits for its topic");
+    world.kafka.0.lock().topics.insert("gone".to_owned());
+    assert_complete(&world.drain(), 10, &[]);
+    world.wait("healthy", |world| world.reasons().is_empty());
+    assert_eq!(world.kafka.0.lock().opened.len(), 1, "the session went on");
+}
+
+#[test]
+fn a_missing_topic_is_created_when_it_is_met() {
+    let log = Arc::new(MemoryLog::new(1 << 20));
+    append(&log, 3, &["not.announced"], 0);
+    let kafka = Scripted(Arc::new(Mutex::new(script())));
+    let as_log: Arc<dyn Log> = Arc::<MemoryLog>::clone(&log);
+    let observer = Arc::new(());
+    let shipper = Shipper::spawn(as_log, Arc::new(kafka.clone()), settings(&[]), observer)
+        .expect("there is a thread");
+    assert_eq!(shipper.stop(LIMIT), 0);
+    assert_complete(&kafka.0.lock().written, 3, &[]);
+}
+
+#[test]
+fn what_an_operator_must_put_right_is_tried_for_ever_and_never_skipped() {
+    let mut script = script();
+    script.faults.insert(5, (Class::Configuration, FOR_EVER));
+    let world = World::new(100, &["a"], script);
+    world.wait("tried often", |world| world.kafka.0.lock().opened.len() > 20);
+    assert_eq!(world.reasons(), [health::TOPIC]);
+    assert!(world.log.usage().records >= 96);
+    world.kafka.0.lock().faults.clear();
+    assert_complete(&world.drain(), 100, &[]);
+    world.wait("healthy", |world| world.reasons().is_empty());
+}
+
+#[test]
+fn a_kafka_that_is_down_at_the_start_is_found_when_it_comes() {
+    let mut script = script();
+    script.unreachable = 5;
+    let world = World::new(10, &["a"], script);
+    assert_complete(&world.drain(), 10, &[]);
+    assert_eq!(world.kafka.0.lock().looks, 6);
+}
+
+#[test]
+fn a_stop_ships_what_is_there() {
+    let world = World::new(5000, &["a", "b"], script());
+    assert_eq!(world.shipper.stop(LIMIT), 0);
+    assert_complete(&world.kafka.0.lock().written, 5000, &[]);
+    assert_eq!(world.shipper.status().state, State::Stopped);
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_kafka_that_hangs_or_is_away() {
+    let stop = |change: fn(&mut Script)| -> (u64, Duration) {
+        let mut script = script();
+        change(&mut script);
+        let world = World::new(10, &["a"], script);
+        std::thread::sleep(Duration::from_millis(20));
+        let started: Instant = clock::now();
+        let left = world.shipper.stop(Duration::from_millis(200));
+        (left, started.elapsed())
+    };
+    let changes: [fn(&mut Script); 2] =
+        [|script| script.hung = true, |script| script.unreachable = FOR_EVER];
+    for change in changes {
+        let (left, took) = stop(change);
+        assert_eq!(left, 10);
+        assert!(took >= Duration::from_millis(200) && took < Duration::from_secs(2), "{took:?}");
+    }
+}
+
+#[test]
+fn a_timestamp_is_never_ahead_of_the_clock() {
+    let world = World::new(1, &["a"], script());
+    append(&world.log, 1, &["a"], i64::MAX);
+    let written = world.drain();
+    let now = clock::unix_ms();
+    assert_eq!(written[0].timestamp_ms, 0, "one in the past is kept");
+    assert!(written[1].timestamp_ms <= now && written[1].timestamp_ms > now - 60_000);
+}
+
+#[test]
+fn a_lonely_record_after_idle_time_is_shipped() {
+    let world = World::new(0, &["a"], script());
+    for count in 1..20 {
+        std::thread::sleep(Duration::from_millis(7));
+        append(&world.log, 1, &["a"], 0);
+        assert_eq!(world.drain().len(), count);
+    }
+}
+
+/// Counts what an observer is told.
+#[derive(Default)]
+struct Counting(Mutex<BTreeMap<String, u64>>);
+
+impl Counting {
+    fn add(&self, what: &str, count: u64) {
+        *self.0.lock().entry(what.to_owned()).or_default() += count;
+    }
+}
+
+impl Observer for Counting {
+    fn delivered(&self, topic: &str, records: u64) {
+        self.add(topic, records);
+    }
+    fn confirmed(&self, records: u64, _age: Duration) {
+        self.add("confirmed", records);
+    }
+    fn error(&self, class: ErrorClass) {
+        self.add(class.name(), 1);
+    }
+    fn dead_letter(&self, reason: RecordFault) {
+        self.add(reason.name(), 1);
+    }
+    fn session_started(&self) {
+        self.add("sessions", 1);
+    }
+}
+
+#[test]
+fn an_observer_is_told_of_every_record_and_incident() {
+    let mut script = script();
+    script.faults.insert(12, (Class::Record(RecordFault::Invalid), FOR_EVER));
+    let log = Arc::new(MemoryLog::new(1 << 20));
+    append(&log, 30, &["a", "b"], 0);
+    let observer = Arc::new(Counting::default());
+    let as_observer: Arc<dyn Observer> = Arc::<Counting>::clone(&observer);
+    let kafka = Arc::new(Scripted(Arc::new(Mutex::new(script))));
+    let shipper =
+        Shipper::spawn(log, kafka, settings(&["a", "b"]), as_observer).expect("there is a thread");
+    assert_eq!(shipper.stop(LIMIT), 0);
+    let seen = observer.0.lock().clone();
+    let count = |what: &str| seen.get(what).copied().unwrap_or(0);
+    assert_eq!((count("a"), count("b"), count("confirmed")), (15, 14, 30));
+    assert_eq!((count("invalid"), count("record")), (1, 2), "refused with others, then alone");
+    assert!(count("sessions") >= 3);
+}
+
+/// Panics when it is told of the first delivery.
+#[derive(Default)]
+struct Fragile(std::sync::atomic::AtomicBool);
+
+impl Observer for Fragile {
+    fn delivered(&self, _topic: &str, _records: u64) {
+        let first = !self.0.swap(true, std::sync::atomic::Ordering::SeqCst);
+        assert!(!first, "a defect");
+    }
+}
+
+#[test]
+fn a_shipper_that_panics_has_a_successor_that_loses_nothing() {
+    let log = Arc::new(MemoryLog::new(1 << 26));
+    append(&log, 100, &["a"], 0);
+    let kafka = Scripted(Arc::new(Mutex::new(script())));
+    let as_log: Arc<dyn Log> = Arc::<MemoryLog>::clone(&log);
+    let sinks = Arc::new(kafka.clone());
+    let shipper = Shipper::spawn(as_log, sinks, settings(&["a"]), Arc::new(Fragile::default()))
+        .expect("there is a thread");
+    let world = World { log, kafka, shipper };
+    assert_complete(&world.drain(), 100, &[]);
+    append(&world.log, 1, &["a"], 0);
+    assert_complete(&world.drain(), 101, &[]);
+}

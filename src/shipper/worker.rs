@@ -1,0 +1,472 @@
+//! The shipper's thread: looks at the cluster, runs session after session, rests in between.
+//!
+//! In: why a session ended. Out: what to do next. What always holds: nothing that an operator can
+//! put right makes it give up or skip a record; it rests between failures; a wish to stop is obeyed
+//! within a fraction of a second, whatever Kafka does.
+
+use super::Settings;
+use super::backoff::Backoff;
+use super::flight::Flight;
+use super::health::{self, Health};
+use super::isolation::Isolation;
+use super::observer::{ErrorClass, Observer};
+use super::session::{Cause, End};
+use super::sink::{Prepared, Sink, SinkSettings, Sinks};
+use super::status::{Ledger, State, Status, Stop};
+use super::topics::Topics;
+use super::window::Window;
+use crate::clock;
+use crate::journal::{Chunk, Log, Sequence};
+use crate::kafka::{Signal, SignalClass};
+use parking_lot::Mutex;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
+use std::time::{Duration, Instant};
+
+/// How often state is published and health judged.
+const TICK: Duration = Duration::from_millis(100);
+/// Topics that could not be created are looked for again this often.
+const RECHECK: Duration = Duration::from_secs(30);
+/// A cluster that does not answer is asked again after this at the latest: it may be back.
+const REACH_REST_MAX: Duration = Duration::from_secs(1);
+/// When nothing was delivered for so long, a topic may have gone: librdkafka stays silent about one
+/// that it has known for less than 30 s.
+const SILENCE: Duration = Duration::from_secs(3);
+/// How often to look again while the silence lasts.
+const SILENCE_RECHECK: Duration = Duration::from_secs(10);
+/// The same failure is logged once in this time.
+const COMPLAINT: Duration = Duration::from_secs(1);
+/// The same error beside records is logged once in this time: an outage raises several a second.
+const SIGNAL_COMPLAINT: Duration = Duration::from_secs(30);
+
+type Preparing = Receiver<Result<Prepared, Signal>>;
+
+/// See the module's documentation.
+pub(super) struct Worker {
+    pub(super) log: Arc<dyn Log>,
+    sinks: Arc<dyn Sinks>,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) settings: Settings,
+    pub(super) stop: Arc<Stop>,
+    pub(super) ledger: Arc<Ledger>,
+    status: Arc<Mutex<Status>>,
+    pub(super) window: Window,
+    pub(super) flight: Flight,
+    pub(super) topics: Topics,
+    pub(super) isolation: Isolation,
+    pub(super) health: Health,
+    pub(super) backoff: Backoff,
+    /// Header value of the record at hand; begins with `<uuid>:`.
+    pub(super) journal: String,
+    pub(super) journal_prefix: usize,
+    /// Chunks that are not confirmed: last position and age.
+    chunks: VecDeque<(Sequence, Instant)>,
+    chunks_upto: Sequence,
+    confirmed: Sequence,
+    /// The record that everything waits for.
+    held: Option<Sequence>,
+    batch_cap: Option<usize>,
+    state: State,
+    sessions: u64,
+    batch_bytes: usize,
+    last_error: Option<String>,
+    ticked: Instant,
+    pub(super) delivered_at: Instant,
+    recheck: Option<Preparing>,
+    rechecked: Instant,
+    complaints: HashMap<&'static str, (Instant, u64)>,
+}
+
+impl Worker {
+    pub(super) fn new(
+        log: Arc<dyn Log>,
+        sinks: Arc<dyn Sinks>,
+        observer: Arc<dyn Observer>,
+        settings: Settings,
+        stop: Arc<Stop>,
+        ledger: Arc<Ledger>,
+        status: Arc<Mutex<Status>>,
+    ) -> Self {
+        let confirmed = log.usage().confirmed;
+        let journal = format!("{}:", log.uuid());
+        let mut topics = Topics::default();
+        for topic in &settings.topics {
+            let _number = topics.number(topic);
+        }
+        let now = clock::now();
+        Self {
+            journal_prefix: journal.len(),
+            journal,
+            window: Window::new(confirmed, settings.replay_upto),
+            flight: Flight::new(settings.in_flight_records, settings.in_flight_bytes),
+            backoff: Backoff::new(settings.rest_first, settings.rest_longest),
+            topics,
+            isolation: Isolation::default(),
+            health: Health::default(),
+            chunks: VecDeque::new(),
+            chunks_upto: confirmed,
+            confirmed,
+            held: None,
+            batch_cap: None,
+            state: State::Connecting,
+            sessions: 0,
+            batch_bytes: 0,
+            last_error: None,
+            ticked: now,
+            delivered_at: now,
+            recheck: None,
+            rechecked: now,
+            complaints: HashMap::new(),
+            log,
+            sinks,
+            observer,
+            settings,
+            stop,
+            ledger,
+            status,
+        }
+    }
+
+    /// Ships until it is asked to stop; the number of records left.
+    pub(super) fn run(mut self) -> u64 {
+        let mut sink: Option<(Box<dyn Sink>, SinkSettings)> = None;
+        let mut wanted = None;
+        while !self.is_done() {
+            self.enter(State::Connecting);
+            let Some(prepared) = self.prepare(wanted) else { continue };
+            let settings = SinkSettings {
+                batch_bytes: self.sinks.batch_bytes(prepared.smallest_limit, self.batch_cap),
+                one_by_one: self.isolation.is_active(),
+            };
+            // A session that only waited for a topic goes on, unless its batches are too large now.
+            let fits = |open: &SinkSettings| {
+                open.one_by_one == settings.one_by_one && open.batch_bytes <= settings.batch_bytes
+            };
+            let current = match sink.take().filter(|(_, open)| fits(open)) {
+                Some(kept) => Some(kept),
+                None => self.open(settings).map(|fresh| (fresh, settings)),
+            };
+            let Some((mut open, settings)) = current else { continue };
+            self.enter(if settings.one_by_one { State::Isolating } else { State::Shipping });
+            let end = self.session(&mut *open);
+            wanted = None;
+            match end {
+                End::Topic(topic) => {
+                    wanted = Some(topic);
+                    sink = Some((open, settings));
+                    continue;
+                }
+                End::Stopped => {}
+                End::Renew { smaller } => self.renew(smaller),
+                End::Failed(cause) => self.failed(&cause),
+            }
+            // Ends on a thread of its own; whatever it still reports reaches nobody.
+            drop(open);
+            self.flight.clear();
+            self.isolation.end_session();
+        }
+        drop(sink);
+        self.enter(State::Stopped);
+        let usage = self.log.usage();
+        usage.head.0 - usage.confirmed.0
+    }
+
+    fn is_done(&self) -> bool {
+        let drained = || self.log.durable() < self.window.lowest();
+        self.stop.is_over() || self.stop.is_asked() && drained()
+    }
+
+    /// Looks at the cluster; `None`: not yet, rested already. `wanted` is the topic that the next
+    /// record needs.
+    fn prepare(&mut self, wanted: Option<u16>) -> Option<Prepared> {
+        let answer = self.start_preparing();
+        let prepared = loop {
+            match answer.recv_timeout(Duration::from_millis(20)) {
+                Ok(prepared) => break prepared,
+                Err(RecvTimeoutError::Timeout) if self.is_done() => return None,
+                Err(RecvTimeoutError::Timeout) => self.tick(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    let text = "looking at the cluster failed".to_owned();
+                    break Err(Signal { class: SignalClass::Other, text });
+                }
+            }
+        };
+        match prepared {
+            Ok(prepared) => {
+                self.health.reached();
+                self.take_in_topics(&prepared);
+                match wanted.filter(|topic| !self.topics.is_known(*topic)) {
+                    None => Some(prepared),
+                    Some(topic) => {
+                        self.hold_for_topic(topic, &prepared);
+                        None
+                    }
+                }
+            }
+            Err(signal) => {
+                self.health.signal(signal.class, &signal.text, clock::now());
+                if signal.class == SignalClass::Other {
+                    self.health.hold(health::CONFIGURATION, signal.text.clone());
+                }
+                self.complain(&signal);
+                let rest = self.next_rest();
+                self.last_error = Some(signal.text);
+                self.rest(rest.min(REACH_REST_MAX));
+                None
+            }
+        }
+    }
+
+    fn start_preparing(&self) -> Preparing {
+        let (tell, answer) = sync_channel(1);
+        let (sinks, topics) = (Arc::clone(&self.sinks), self.topics.names());
+        let thread = std::thread::Builder::new().name("kafka-prepare".to_owned());
+        // Without a thread the channel is closed, which counts as a failed attempt.
+        let started = thread.spawn(move || {
+            // Nobody listens any more when the shipper has ended meanwhile.
+            let _unheard = tell.send(sinks.prepare(&topics)).is_err();
+        });
+        if let Err(error) = started {
+            tracing::warn!(%error, "no thread to look at the cluster on");
+        }
+        answer
+    }
+
+    fn take_in_topics(&mut self, prepared: &Prepared) {
+        self.topics.set_known(&prepared.present);
+        if self.held.is_none() {
+            self.health.release();
+        }
+        for (topic, why) in &prepared.not_created {
+            tracing::warn!(topic, why, "this topic is missing and could not be created");
+        }
+        self.health.not_created(prepared.not_created.iter().cloned());
+        self.rechecked = clock::now();
+    }
+
+    /// A record's topic is missing: everything waits for it.
+    fn hold_for_topic(&mut self, topic: u16, prepared: &Prepared) {
+        let name = self.topics.name(topic);
+        let why = prepared.not_created.iter().find(|(failed, _)| failed == name);
+        let text = match why {
+            Some((_, why)) => format!(
+                "topic {name} is missing and could not be created ({why}); create it, or grant the right to"
+            ),
+            None => {
+                format!("topic {name} is missing; create it, or set IMBRIDGE_TOPICS_CREATE=true")
+            }
+        };
+        self.held = Some(self.window.lowest());
+        self.hold(health::TOPIC, text);
+    }
+
+    fn hold(&mut self, reason: &'static str, text: String) {
+        self.observer.error(ErrorClass::Configuration);
+        self.health.hold(reason, text.clone());
+        self.complain_about(reason, &text, COMPLAINT);
+        self.last_error = Some(text);
+        let rest = self.next_rest();
+        self.rest(rest);
+    }
+
+    fn open(&mut self, settings: SinkSettings) -> Option<Box<dyn Sink>> {
+        match self.sinks.open(settings) {
+            Ok(sink) => {
+                self.window.begin_session();
+                self.sessions += 1;
+                self.batch_bytes = settings.batch_bytes;
+                self.observer.session_started();
+                tracing::debug!(session = self.sessions, ?settings, "a producer session begins");
+                Some(sink)
+            }
+            Err(text) => {
+                self.hold(health::CONFIGURATION, text);
+                None
+            }
+        }
+    }
+
+    fn renew(&mut self, smaller: bool) {
+        if smaller {
+            let half = (self.batch_bytes / 2).max(crate::kafka::settings::BATCH_BYTES_MIN);
+            tracing::warn!(
+                bytes = half,
+                "batches were larger than a topic takes; smaller ones now"
+            );
+            self.batch_cap = Some(half);
+        }
+    }
+
+    fn failed(&mut self, cause: &Cause) {
+        match (&cause.class, &cause.record) {
+            (ErrorClass::Configuration, Some((topic, sequence))) => {
+                self.held = Some(*sequence);
+                let (reason, text) = if cause.missing_topic {
+                    (health::TOPIC, format!("topic {topic} is gone: {}", cause.text))
+                } else {
+                    let advice = "check its rights and policies";
+                    (health::REFUSED, format!("topic {topic}: {}; {advice}", cause.text))
+                };
+                self.hold(reason, text);
+                return;
+            }
+            (ErrorClass::Record, _) => {
+                self.complain_about("record", &cause.text, COMPLAINT);
+            }
+            _ => self.complain_about(cause.class.name(), &cause.text, COMPLAINT),
+        }
+        self.observer.error(cause.class);
+        self.last_error = Some(cause.text.clone());
+        // Isolation makes progress with every record that it judges.
+        if cause.class == ErrorClass::Record {
+            self.backoff.reset();
+        } else {
+            let rest = self.next_rest();
+            self.rest(rest);
+        }
+    }
+
+    fn next_rest(&mut self) -> Duration {
+        #[expect(clippy::cast_possible_truncation, reason = "half of the random bits will do")]
+        let random = RandomState::new().hash_one(self.sessions) as u32;
+        self.backoff.next(random)
+    }
+
+    /// Rests; a wish to stop cuts it short once there is nothing to wait for.
+    fn rest(&mut self, rest: Duration) {
+        self.enter(State::Waiting);
+        let until = clock::now() + rest;
+        loop {
+            let left = until.saturating_duration_since(clock::now());
+            if left.is_zero() || self.is_done() {
+                break;
+            }
+            std::thread::park_timeout(left.min(TICK));
+            self.tick();
+        }
+    }
+
+    /// Confirms what is done from the lowest record on.
+    pub(super) fn confirm(&mut self) {
+        let Some(upto) = self.window.advance() else { return };
+        self.log.confirm(upto);
+        if self.held.is_some_and(|held| held <= upto) {
+            self.held = None;
+            self.health.release();
+            tracing::info!("records are taken again");
+        }
+        let now = clock::now();
+        while let Some((last, since)) = self.chunks.front().copied()
+            && last <= upto
+        {
+            self.chunks.pop_front();
+            self.observer
+                .confirmed(last.0 - self.confirmed.0, now.saturating_duration_since(since));
+            self.confirmed = last;
+        }
+    }
+
+    /// Remembers when a chunk was appended.
+    pub(super) fn note_chunk(&mut self, chunk: &Chunk) {
+        if chunk.last() > self.chunks_upto {
+            self.chunks_upto = chunk.last();
+            self.chunks.push_back((chunk.last(), chunk.appended_at));
+        }
+    }
+
+    fn enter(&mut self, state: State) {
+        self.state = state;
+        self.publish();
+    }
+
+    /// What has to happen now and then.
+    pub(super) fn tick(&mut self) {
+        let now = clock::now();
+        if now.saturating_duration_since(self.ticked) >= TICK {
+            self.ticked = now;
+            self.observer.heartbeat(clock::unix_ms());
+            self.recheck_topics(now);
+            self.publish();
+        }
+    }
+
+    fn publish(&mut self) {
+        let now = clock::now();
+        let oldest = self.log.usage().oldest.map(|since| now.saturating_duration_since(since));
+        if self.health.judge(oldest, now) {
+            let degraded = self.health.degraded();
+            match degraded {
+                [] => tracing::info!("Kafka takes records as it should"),
+                list => list.iter().for_each(|one| {
+                    tracing::warn!(reason = one.reason, "degraded: {one}");
+                }),
+            }
+            self.observer.degraded(degraded);
+        }
+        let mut status = self.status.lock();
+        status.state = self.state;
+        status.sessions = self.sessions;
+        status.in_flight = self.flight.records();
+        status.batch_bytes = self.batch_bytes;
+        if status.degraded != self.health.degraded() {
+            status.degraded = self.health.degraded().to_vec();
+        }
+        if status.last_error != self.last_error {
+            status.last_error.clone_from(&self.last_error);
+        }
+    }
+
+    /// Whether it is time to look at the cluster's topics while a session runs.
+    fn recheck_is_due(&self, now: Instant) -> bool {
+        let since = now.saturating_duration_since(self.rechecked);
+        let silent = self.flight.records() > 0
+            && now.saturating_duration_since(self.delivered_at) >= SILENCE;
+        since >= RECHECK && self.health.lacks_topics() || since >= SILENCE_RECHECK && silent
+    }
+
+    /// Topics that could not be created may be there by now, others may have gone.
+    fn recheck_topics(&mut self, now: Instant) {
+        match self.recheck.as_ref().map(Receiver::try_recv) {
+            None => {
+                if self.state == State::Shipping && self.recheck_is_due(now) {
+                    self.recheck = Some(self.start_preparing());
+                }
+            }
+            Some(Err(TryRecvError::Empty)) => {}
+            Some(Ok(Ok(prepared))) => {
+                self.recheck = None;
+                self.take_in_topics(&prepared);
+            }
+            Some(Ok(Err(_)) | Err(TryRecvError::Disconnected)) => {
+                self.recheck = None;
+                self.rechecked = now;
+            }
+        }
+    }
+
+    /// Logs an error beside records, seldom.
+    pub(super) fn complain(&mut self, signal: &Signal) {
+        let class = match signal.class {
+            SignalClass::Unreachable => health::UNREACHABLE,
+            SignalClass::Authentication => health::AUTHENTICATION,
+            SignalClass::Tls => health::TLS,
+            SignalClass::Fatal => "fatal",
+            SignalClass::Other => "other",
+        };
+        self.complain_about(class, &signal.text, SIGNAL_COMPLAINT);
+    }
+
+    fn complain_about(&mut self, class: &'static str, text: &str, pause: Duration) {
+        let now = clock::now();
+        let (last, untold) = self.complaints.entry(class).or_insert((now, 0));
+        let first = *last == now;
+        if !first && now.saturating_duration_since(*last) < pause {
+            *untold += 1;
+            return;
+        }
+        tracing::warn!(class, untold = *untold, "Kafka: {text}");
+        (*last, *untold) = (now, 0);
+    }
+}
