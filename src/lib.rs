@@ -47,9 +47,11 @@ pub mod kafka;
 pub mod telemetry;
 
 // Floor 3: the halves.
+pub mod intake;
 pub mod shipper;
 
 // Floors 4 and 5: the edge and the assembly.
+pub mod http;
 
 /// Version of the package.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
