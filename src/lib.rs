@@ -51,6 +51,8 @@ pub mod intake;
 pub mod shipper;
 
 // Floors 4 and 5: the edge and the assembly.
+pub mod app;
+pub mod config;
 pub mod http;
 
 /// Version of the package.
