@@ -54,6 +54,7 @@ pub mod shipper;
 pub mod app;
 pub mod config;
 pub mod http;
+pub mod simulate;
 
 /// Version of the package.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
