@@ -52,6 +52,7 @@ pub mod shipper;
 
 // Floors 4 and 5: the edge and the assembly.
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod http;
 pub mod simulate;

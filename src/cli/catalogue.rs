@@ -1,0 +1,127 @@
+//! `imbridge catalogue`: shows which commands are known and what becomes of them.
+//!
+//! In: arguments and the catalogue. Out: a table, one command in detail, or JSON, on `out`. What always
+//! holds: the exit status is 0, or 1 when the command is not known. A command that can give several
+//! kinds has an entry for each, in the table and in JSON.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use crate::call::RowIndex;
+use crate::catalogue::{Catalogue, listing};
+
+const EXAMPLES: &str = "\
+Examples:
+  imbridge catalogue
+  imbridge catalogue callbackAfterDismissGroupCommand
+  imbridge catalogue --json | jq -r '.[] | select(.phase == \"before\").command'
+
+Exit code 1: no such command.";
+
+/// Show which commands are known and what becomes of them
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Show this command in detail: its fields, where they come from, what may be answered.
+    /// Without it all commands are listed.
+    pub command: Option<String>,
+    /// JSON in place of text: `[{"provider","command","phase","kind","topic","aliases"}]`, an entry
+    /// per command and kind.
+    #[arg(long)]
+    pub json: bool,
+    /// File with further commands.
+    #[arg(long, value_name = "FILE", env = "IMBRIDGE_CATALOGUE")]
+    pub file: Option<OsString>,
+}
+
+impl Args {
+    /// The file with further commands; an empty variable counts as not set.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref().filter(|file| !file.is_empty()).map(Path::new)
+    }
+}
+
+/// Runs it with the catalogue that [`Args::file`] leads to, and gives the exit status.
+///
+/// # Errors
+/// `out` cannot be written.
+pub fn run(args: &Args, catalogue: &Catalogue, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let rows = match args.command.as_deref() {
+        None => None,
+        Some(name) => {
+            let rows = listing::search(catalogue, name);
+            if rows.is_empty() {
+                anstream::eprintln!("{}", unknown(catalogue, name));
+                return Ok(1);
+            }
+            Some(rows)
+        }
+    };
+    out.write_all(text(args.json, catalogue, rows.as_deref()).as_bytes())
+        .and_then(|()| out.flush())
+        .context("standard output cannot be written")?;
+    Ok(0)
+}
+
+fn text(json: bool, catalogue: &Catalogue, rows: Option<&[RowIndex]>) -> String {
+    match (json, rows) {
+        (true, None) => listing::to_json(catalogue),
+        (true, Some(rows)) => listing::rows_to_json(catalogue, rows),
+        (false, None) => listing::table(catalogue),
+        (false, Some(rows)) => {
+            let details: Vec<String> =
+                rows.iter().map(|row| listing::detail(catalogue, *row)).collect();
+            details.join("\n")
+        }
+    }
+}
+
+fn unknown(catalogue: &Catalogue, name: &str) -> String {
+    let hint = listing::nearest_command(catalogue, name)
+        .map_or_else(String::new, |known| format!(", did you mean {known}?"));
+    format!("no command {name:?} in the catalogue{hint}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(command: Option<&str>, json: bool) -> (u8, String) {
+        let args = Args { command: command.map(str::to_owned), json, file: None };
+        let mut out = Vec::new();
+        let status = run(&args, &Catalogue::embedded(), &mut out).expect("a Vec takes all");
+        (status, String::from_utf8(out).expect("text"))
+    }
+
+    #[test]
+    fn without_a_command_all_are_listed() {
+        let (status, text) = shown(None, false);
+        assert_eq!(status, 0);
+        assert!(text.starts_with("PROVIDER") && text.contains("C2C.CallbackAfterSendMsg"));
+    }
+
+    #[test]
+    fn a_command_is_shown_in_detail_or_as_json() {
+        let (status, text) = shown(Some("callbackAfterDismissGroupCommand"), false);
+        assert_eq!(status, 0);
+        assert!(text.starts_with("command   callbackAfterDisMissGroupCommand\n"), "{text}");
+        let (_, text) = shown(Some("C2C.CallbackAfterSendMsg"), true);
+        let kinds = text.matches("\"kind\":").count();
+        assert_eq!(kinds, 2, "{text}");
+    }
+
+    #[test]
+    fn an_unknown_command_ends_with_1_and_shows_nothing_on_out() {
+        assert_eq!(shown(Some("callbackAfterDismissGroupComand"), false), (1, String::new()));
+        let told = unknown(&Catalogue::embedded(), "callbackAfterDismissGroupComand");
+        assert_eq!(
+            told,
+            "no command \"callbackAfterDismissGroupComand\" in the catalogue, did you mean \
+             callbackAfterDisMissGroupCommand?"
+        );
+    }
+}

@@ -1,0 +1,146 @@
+//! The command line: one file per subcommand.
+//!
+//! In: arguments. Out: an exit code: 0 ok, 1 the answer is no or something failed, 64 the command line
+//! or the configuration is wrong. What always holds: results go to standard output, everything else
+//! to standard error; colours only on a terminal.
+
+pub mod catalogue;
+pub mod demo;
+pub mod health;
+pub mod serve;
+pub mod simulate;
+mod stop;
+pub mod tail;
+mod terminal;
+pub mod topics;
+
+use crate::app;
+use crate::call::{Phase, Provider};
+use crate::catalogue::Catalogue;
+use crate::config::Config;
+use crate::kafka::KafkaSettings;
+use crate::kafka::admin::AdminError;
+use clap::{Parser, Subcommand};
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+
+/// Usage or configuration.
+pub const USAGE: u8 = 64;
+
+/// Version and commit.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_COMMIT"), ")");
+
+const EXAMPLES: &str = "\
+Examples:
+  imbridge demo                                          all in one process, to look at
+  IMBRIDGE_KAFKA_BROKERS=localhost:9092 imbridge serve   the service
+  imbridge tail --brokers localhost:9092                 what comes out
+
+Settings are environment variables, see docs/configuration.md.
+Exit codes: 0 ok, 1 the answer is no or something failed, 64 wrong usage or configuration.";
+
+/// imbridge: callbacks of OpenIM and Tencent Cloud Chat in, normalised events on Kafka out
+#[derive(Debug, Parser)]
+#[command(name = "imbridge", version = VERSION, disable_help_subcommand = true)]
+#[command(after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Args),
+    Demo(demo::Args),
+    Simulate(simulate::Args),
+    Tail(tail::Args),
+    Topics(topics::Args),
+    Catalogue(catalogue::Args),
+    Health(health::Args),
+}
+
+/// Runs the program on the process's own arguments.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let asked = !error.use_stderr();
+            let _told = error.print().is_ok();
+            return if asked { ExitCode::SUCCESS } else { ExitCode::from(USAGE) };
+        }
+    };
+    let done = match cli.command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Simulate(args) => {
+            let catalogue = Catalogue::embedded();
+            simulate::run(&args, |provider, command| phase_of(&catalogue, provider, command))
+        }
+        Command::Tail(args) => tail::run(&args),
+        Command::Topics(args) => topics::run(&args),
+        Command::Catalogue(args) => show_catalogue(&args),
+        Command::Health(args) => health::run(&args),
+    };
+    done.unwrap_or_else(|error| {
+        if is_closed_pipe(&error) {
+            return ExitCode::SUCCESS;
+        }
+        let usage = error.downcast_ref::<crate::config::Problems>().is_some()
+            || error.downcast_ref::<crate::simulate::Error>().is_some();
+        complain(&error);
+        if usage { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+    })
+}
+
+/// Whoever reads our output has read enough (`| head`).
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|io| io.kind() == ErrorKind::BrokenPipe)
+}
+
+fn show_catalogue(args: &catalogue::Args) -> anyhow::Result<ExitCode> {
+    let Some(catalogue) = serve::read_catalogue(args.file())? else {
+        return Ok(ExitCode::from(USAGE));
+    };
+    let status = catalogue::run(args, &catalogue, &mut std::io::stdout().lock())?;
+    Ok(ExitCode::from(status))
+}
+
+/// Phase of a command; those without a row count as after.
+fn phase_of(catalogue: &Catalogue, provider: Provider, command: &str) -> Phase {
+    catalogue.find(provider, command).map_or(Phase::After, |row| catalogue.plan(row).phase)
+}
+
+/// The settings with a way to Kafka; `brokers` stands in place of the setting. `None` after it was
+/// said that there are no brokers.
+fn kafka_config(brokers: Option<&str>) -> anyhow::Result<Option<(Config, KafkaSettings)>> {
+    // Of a name that comes twice the first counts.
+    let given = brokers.map(|brokers| ("IMBRIDGE_KAFKA_BROKERS".into(), brokers.into()));
+    let config = Config::from_vars(given.into_iter().chain(std::env::vars_os()))?;
+    let Some(brokers) = &config.kafka.brokers else {
+        remark("no brokers: give --brokers HOST:PORT or set IMBRIDGE_KAFKA_BROKERS");
+        return Ok(None);
+    };
+    let kafka = app::kafka_settings(&config, brokers);
+    kafka.check().map_err(|why| crate::config::properties_refused(&why))?;
+    Ok(Some((config, kafka)))
+}
+
+/// Why nothing was heard from Kafka.
+fn unreachable(brokers: &str, error: &AdminError) -> anyhow::Error {
+    anyhow::anyhow!(
+        "Kafka at {brokers} (--brokers, IMBRIDGE_KAFKA_BROKERS) cannot be reached: {error}"
+    )
+}
+
+fn complain(error: &anyhow::Error) {
+    for line in format!("{error:#}").lines() {
+        remark(line);
+    }
+}
+
+/// A line on standard error.
+fn remark(text: &str) {
+    let _unheard = writeln!(anstream::stderr(), "imbridge: {text}").is_err();
+}
