@@ -73,10 +73,10 @@ impl<'a> Json<'a> {
 pub fn name_hash(name: &[u8]) -> u32 {
     const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
     // Loads of a fixed width: copies of any other are calls.
-    let (head, tail) = if let (Some(head), Some(tail)) = (name.first_chunk(), name.last_chunk()) {
-        (u64::from_le_bytes(*head), u64::from_le_bytes(*tail))
-    } else if let (Some(head), Some(tail)) = (name.first_chunk(), name.last_chunk()) {
-        (u64::from(u32::from_le_bytes(*head)), u64::from(u32::from_le_bytes(*tail)))
+    let (head, tail) = if let Some((head, tail)) = ends::<8>(name) {
+        (u64::from_le_bytes(head), u64::from_le_bytes(tail))
+    } else if let Some((head, tail)) = ends::<4>(name) {
+        (u64::from(u32::from_le_bytes(head)), u64::from(u32::from_le_bytes(tail)))
     } else {
         let byte = |at: usize| name.get(at).map_or(0, |byte| u64::from(*byte));
         (byte(0) | byte(1) << 8 | byte(2) << 16, 0)
@@ -84,6 +84,11 @@ pub fn name_hash(name: &[u8]) -> u32 {
     let mixed = (head ^ (name.len() as u64).rotate_left(56)).wrapping_mul(MIX);
     let mixed = (mixed ^ (mixed >> 29) ^ tail).wrapping_mul(MIX);
     u32::try_from(mixed >> 32).expect("32 bits are left")
+}
+
+/// The first and the last bytes of a name that has at least so many.
+fn ends<const N: usize>(name: &[u8]) -> Option<([u8; N], [u8; N])> {
+    Some((*name.first_chunk()?, *name.last_chunk()?))
 }
 
 #[cfg(test)]
