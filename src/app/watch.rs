@@ -94,6 +94,10 @@ mod tests {
                 confirmed: Sequence(0),
                 oldest: None,
                 full_since: full,
+                stalled_since: None,
+                poisoned: false,
+                free_bytes: None,
+                damaged: 0,
             })
         };
         let levels = [0, 499, 500, 799, 800, 1000].map(|bytes| level(bytes, None));

@@ -211,7 +211,8 @@ impl Intake {
                 self.ledger.accepted();
                 Step::Done(accepted)
             }
-            Err(AppendError::Full { since }) => {
+            Err(error) => {
+                let since = error.since();
                 tally.received_at_ms = callback.received_at_ms;
                 let (batch, tally) = (std::mem::take(batch), std::mem::take(tally));
                 // A command without a row may be a new before-command: it is never held.
@@ -286,8 +287,12 @@ impl Intake {
         if records > 0 {
             match self.log.try_append(batch) {
                 Ok(_) => self.ledger.appended(records),
-                Err(AppendError::Full { .. }) => {
-                    self.metrics.decisions_dropped.with_label_values(&["full"]).inc_by(records);
+                Err(error) => {
+                    let reason = match error {
+                        AppendError::Full { .. } => "full",
+                        AppendError::Stalled { .. } => "slow",
+                    };
+                    self.metrics.decisions_dropped.with_label_values(&[reason]).inc_by(records);
                     if let Some(count) = self.dropped.pass(clock::now()) {
                         tracing::warn!(count, "the journal is full: a decision is not recorded");
                     }

@@ -5,7 +5,7 @@
 //! all chunks stay below the budget plus one batch; a full log takes nothing until an eighth of the
 //! budget is free again, so that intake does not flutter between taking and refusing.
 
-use super::{AppendError, Chunk, Log, Sequence, Usage};
+use super::{AppendError, Aside, Chunk, Log, Read, Sequence, Usage};
 use crate::clock;
 use crate::record::Batch;
 use parking_lot::{Condvar, Mutex};
@@ -31,6 +31,7 @@ pub struct MemoryLog {
     reader_waits: AtomicBool,
     appended: Condvar,
     room: Notify,
+    progress: Notify,
 }
 
 #[derive(Debug)]
@@ -66,6 +67,7 @@ impl MemoryLog {
             reader_waits: AtomicBool::new(false),
             appended: Condvar::new(),
             room: Notify::new(),
+            progress: Notify::new(),
         }
     }
 
@@ -154,16 +156,33 @@ impl Log for MemoryLog {
         Sequence(self.head.load(Ordering::SeqCst))
     }
 
-    fn read(&self, from: Sequence) -> Option<Arc<Chunk>> {
+    fn written(&self) -> Sequence {
+        self.durable()
+    }
+
+    fn is_immediate(&self) -> bool {
+        true
+    }
+
+    fn progress(&self) -> &Notify {
+        // An append is all there is to wait for, and it has happened when it returns.
+        &self.progress
+    }
+
+    fn stalled_since(&self) -> Option<Instant> {
+        None
+    }
+
+    fn read(&self, from: Sequence) -> Read {
         if from.0 > self.head.load(Ordering::SeqCst) {
-            return None;
+            return Read::Nothing;
         }
         let mut state = self.state.lock();
         if from >= state.tail_first {
             state.seal();
         }
         let at = state.sealed.partition_point(|chunk| chunk.last() < from);
-        state.sealed.get(at).cloned()
+        state.sealed.get(at).cloned().map_or(Read::Nothing, Read::Chunk)
     }
 
     fn confirm(&self, upto: Sequence) {
@@ -204,7 +223,33 @@ impl Log for MemoryLog {
             confirmed: state.confirmed,
             oldest: state.sealed.front().map(|chunk| chunk.appended_at).or(tail),
             full_since: state.full_since,
+            stalled_since: None,
+            poisoned: false,
+            free_bytes: None,
+            damaged: 0,
         }
+    }
+
+    fn put_aside(&self, aside: Aside) {
+        tracing::error!(
+            event_id = aside.id,
+            bytes = aside.json.len(),
+            "event {} is too large to go out whole, and at level memory there is no file for it",
+            aside.id
+        );
+    }
+
+    fn put_aside_now(&self, _aside: &Aside) -> std::io::Result<()> {
+        Err(std::io::Error::other("at level memory there is no directory"))
+    }
+
+    fn replay_upto(&self) -> Sequence {
+        Sequence::NONE
+    }
+
+    fn close(&self, _within: Duration) -> u64 {
+        let usage = self.usage();
+        usage.head.0 - usage.confirmed.0
     }
 
     fn uuid(&self) -> &str {
@@ -228,7 +273,7 @@ mod tests {
 
     fn read_all(log: &MemoryLog, mut from: Sequence) -> Vec<(u64, String)> {
         let mut seen = Vec::new();
-        while let Some(chunk) = log.read(from) {
+        while let Read::Chunk(chunk) = log.read(from) {
             for (at, record) in chunk.batch.iter().enumerate() {
                 let position = chunk.first.0 + at as u64;
                 if position >= from.0 {
@@ -260,7 +305,10 @@ mod tests {
         let log = MemoryLog::new(one * 16);
         for _ in 0..16 {
             log.append(&mut batch(&["x"])).expect("there is room for sixteen");
-            assert!(log.read(log.durable()).is_some(), "each record becomes a chunk of its own");
+            assert!(
+                matches!(log.read(log.durable()), Read::Chunk(_)),
+                "each record becomes a chunk of its own"
+            );
         }
         let mut refused = batch(&["y"]);
         assert!(log.append(&mut refused).is_err());
@@ -288,7 +336,7 @@ mod tests {
             let reader = {
                 let log = Arc::clone(&log);
                 std::thread::spawn(move || {
-                    while log.read(Sequence(position)).is_none() {
+                    while matches!(log.read(Sequence(position)), Read::Nothing) {
                         log.wait_for(Sequence(position), Duration::from_secs(20));
                     }
                 })

@@ -10,7 +10,7 @@ use super::observer::ErrorClass;
 use super::sink::Sink;
 use super::worker::Worker;
 use crate::clock;
-use crate::journal::{Chunk, Log, Sequence};
+use crate::journal::{Chunk, Log, Read, Sequence};
 use crate::kafka::{Class, Failed, Fault, Inbox, Outgoing, RecordFault, Refusal, SignalClass};
 use crate::record::Record;
 use std::sync::Arc;
@@ -81,7 +81,11 @@ impl<'a> Reader<'a> {
                 }
                 self.chunk = None;
             }
-            let Some(chunk) = self.log.read(self.next) else { return Ok(false) };
+            let chunk = match self.log.read(self.next) {
+                Read::Nothing => return Ok(false),
+                Read::Damaged { upto } => return Err(upto),
+                Read::Chunk(chunk) => chunk,
+            };
             self.at = 0;
             for _ in chunk.first.0..self.next.0 {
                 let Some((_, taken)) = Record::decode(&chunk.batch.bytes()[self.at..]) else {
@@ -329,8 +333,9 @@ impl Worker {
 
     /// Skips a record that was refused alone.
     fn condemn(&mut self, sequence: Sequence, fault: RecordFault) {
-        let chunk = self.log.read(sequence);
-        let id = chunk.as_ref().and_then(|chunk| {
+        let read = self.log.read(sequence);
+        let chunk = if let Read::Chunk(chunk) = &read { Some(chunk) } else { None };
+        let id = chunk.and_then(|chunk| {
             let place = usize::try_from(sequence.0 - chunk.first.0).ok()?;
             chunk.batch.iter().nth(place)
         });

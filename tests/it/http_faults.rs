@@ -13,7 +13,7 @@ use imbridge::http::callbacks::{self, Callbacks};
 use imbridge::http::{self, Gauges, Limits};
 use imbridge::intake::Intake;
 use imbridge::journal::memory::MemoryLog;
-use imbridge::journal::{AppendError, Chunk, Log, Sequence, Usage};
+use imbridge::journal::{AppendError, Aside, Log, Read, Sequence, Usage};
 use imbridge::normalise::Normaliser;
 use imbridge::record::Batch;
 use imbridge::rules::{AllowAll, Intent, Rules};
@@ -25,7 +25,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Header with which a test asks a part to panic.
@@ -176,8 +176,40 @@ impl Log for Trap {
         self.0.durable()
     }
 
-    fn read(&self, from: Sequence) -> Option<Arc<Chunk>> {
+    fn written(&self) -> Sequence {
+        self.0.written()
+    }
+
+    fn is_immediate(&self) -> bool {
+        self.0.is_immediate()
+    }
+
+    fn progress(&self) -> &tokio::sync::Notify {
+        self.0.progress()
+    }
+
+    fn stalled_since(&self) -> Option<Instant> {
+        self.0.stalled_since()
+    }
+
+    fn read(&self, from: Sequence) -> Read {
         self.0.read(from)
+    }
+
+    fn put_aside(&self, aside: Aside) {
+        self.0.put_aside(aside);
+    }
+
+    fn put_aside_now(&self, aside: &Aside) -> std::io::Result<()> {
+        self.0.put_aside_now(aside)
+    }
+
+    fn replay_upto(&self) -> Sequence {
+        self.0.replay_upto()
+    }
+
+    fn close(&self, within: Duration) -> u64 {
+        self.0.close(within)
     }
 
     fn confirm(&self, upto: Sequence) {
