@@ -25,7 +25,7 @@ use imbridge::clock;
 use imbridge::dialect::door::{Door, Everybody};
 use imbridge::event::{EventFormat, TopicBy};
 use imbridge::intake::Intake;
-use imbridge::journal::Log;
+use imbridge::journal::{Log, Read};
 use imbridge::journal::memory::MemoryLog;
 use imbridge::json::Json;
 use imbridge::normalise::{Normaliser, Settings};
@@ -257,7 +257,7 @@ fn drain(log: &MemoryLog, appended: u64) {
         return;
     }
     let mut from = log.usage().confirmed.next();
-    while let Some(chunk) = log.read(from) {
+    while let Read::Chunk(chunk) = log.read(from) {
         black_box(chunk.batch.iter().count());
         from = chunk.last().next();
     }
