@@ -11,6 +11,7 @@
 //!   that read Kafka.
 //! * `deploy`: the container image, the compose file and the Prometheus configuration agree with
 //!   each other, with the settings and with what is in the repository.
+//! * `fuzz_targets`: the functions of `fuzz/`, run on stable for a while.
 //! * `generated`: pages that the program writes about itself are fresh.
 //! * `golden`: requests with the records and answers that the contract gives for them.
 //! * `http_answers`: every situation of the table of answers that can occur, over HTTP, by each route.
@@ -42,6 +43,7 @@ mod catalogue;
 mod cli;
 mod cli_kafka;
 mod deploy;
+mod fuzz_targets;
 mod generated;
 mod golden;
 mod graceful_stop;
