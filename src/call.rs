@@ -139,6 +139,8 @@ pub struct Callback<'a> {
     pub json: Option<&'a Json<'a>>,
     /// The bodies in it: one, or one per element of a Tencent envelope.
     pub parts: &'a [Part<'a>],
+    /// The request as one body, whether or not it is an envelope.
+    pub whole: Part<'a>,
     /// Whether the parts are elements of an envelope.
     pub envelope: bool,
     /// Query parameters in received order.

@@ -117,6 +117,12 @@ impl Batch {
         self.bytes
     }
 
+    /// Bytes of memory that it holds, used or not.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Appends copies of all records of `other`.
     pub fn extend(&mut self, other: &Self) {
         self.bytes.extend_from_slice(&other.bytes);

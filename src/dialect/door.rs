@@ -84,7 +84,7 @@ struct Reading<'a> {
     json: Option<&'a Json<'a>>,
     query: &'a [Parameter<'a>],
     parts: &'a [Part<'a>],
-    envelope: bool,
+    whole: Part<'a>,
 }
 
 impl Door {
@@ -122,7 +122,8 @@ impl Door {
             text: reading.text,
             json: reading.json,
             parts: reading.parts,
-            envelope: reading.envelope,
+            whole: reading.whole,
+            envelope: reading.parts[0].position.is_some(),
             query: reading.query,
             headers: call.headers,
             received_at_ms: call.received_at_ms,
@@ -159,15 +160,15 @@ impl Door {
         let json = json.filter(|json| json.root().is_object());
         let query = query(call.query, arena);
         let root = json.map(Json::root);
-        let (parts, envelope) = match call.provider {
+        let (whole, parts) = match call.provider {
             Provider::OpenIm => {
                 let command = openim::command(&self.catalogue, root, call.path, query);
-                let part = Part { body: root, command, position: None };
-                (&*arena.alloc_slice_copy(&[part]), false)
+                let whole = Part { body: root, command, position: None };
+                (whole, &*arena.alloc_slice_copy(&[whole]))
             }
             Provider::Tencent => tencent::parts(&self.catalogue, root, query, arena),
         };
-        Reading { text, json, query, parts, envelope }
+        Reading { text, json, query, parts, whole }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::dialect::door::{Door, Refusal, Refused};
 use crate::dialect::reply::{self, Question};
 use crate::event::Value;
 use crate::journal::{AppendError, Log};
-use crate::normalise::{Event, Normaliser, Written};
+use crate::normalise::{Event, Normaliser, Unknown, Written};
 use crate::record::Batch;
 use crate::rules::{Intent, Rules};
 use crate::telemetry::{Ledger, Limiter, Metrics, ReasonLimiters};
@@ -28,8 +28,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tally::Tally;
 
-/// An arena that a large body has blown up beyond this is given back after the request.
-const ARENA_BYTES_KEPT: usize = 1 << 20;
+/// An arena or a batch that a large body has blown up beyond this is given back after the request.
+const SCRATCH_BYTES_KEPT: usize = 1 << 20;
 
 /// Everything that intake works with; shared by all workers.
 pub struct Intake {
@@ -51,7 +51,7 @@ pub struct Intake {
     pub on_fault: OnFault,
     /// Gates of the log lines about refusals.
     pub refusals: ReasonLimiters,
-    /// Gate of the log line about records too large for anything.
+    /// Gate of the log lines about records too large for anything, and requests too large to split.
     pub oversize: Limiter,
     /// Gate of the log line about decision records that found no room.
     pub dropped: Limiter,
@@ -167,14 +167,19 @@ impl Intake {
     fn step(&self, call: &RawCall<'_>) -> Step {
         SCRATCH.with(|scratch| {
             let scratch = &mut *scratch.borrow_mut();
-            if scratch.arena.allocated_bytes() > ARENA_BYTES_KEPT {
-                scratch.arena = Bump::new();
-            } else {
-                scratch.arena.reset();
-            }
+            scratch.arena.reset();
             scratch.batch.clear();
             scratch.tally.clear();
-            self.read(call, scratch)
+            let step = self.read(call, scratch);
+            // Now and not with the next request, which may be hours away.
+            if scratch.arena.allocated_bytes() > SCRATCH_BYTES_KEPT {
+                scratch.arena = Bump::new();
+            }
+            if scratch.batch.capacity() > SCRATCH_BYTES_KEPT {
+                scratch.batch = Batch::new();
+                scratch.tally = Tally::default();
+            }
+            step
         })
     }
 
@@ -186,8 +191,11 @@ impl Intake {
         };
         let provider = callback.provider;
         let events = self.normaliser.events(callback, arena);
-        for part in callback.parts {
-            tally.part(part);
+        if matches!(events, [Event { known: Err(Unknown { unsplit: true, .. }), .. }]) {
+            tally.part(&callback.whole);
+            self.log_unsplit(callback, &events[0]);
+        } else {
+            callback.parts.iter().for_each(|part| tally.part(part));
         }
         let plan = (!callback.envelope).then(|| self.plan(&callback.parts[0])).flatten();
         if plan.is_some_and(|plan| plan.phase == Phase::Before) {
@@ -220,6 +228,20 @@ impl Intake {
                 let until = if held { since + self.hold } else { since };
                 Step::Hold { batch, tally, until, provider, accepted }
             }
+        }
+    }
+
+    fn log_unsplit(&self, callback: &crate::call::Callback<'_>, event: &Event<'_>) {
+        if let Some(count) = self.oversize.pass(clock::now()) {
+            tracing::warn!(
+                id = event.id,
+                provider = callback.provider.name(),
+                bytes = callback.body.len(),
+                count,
+                "the records of a request would repeat too much of its body: event {} holds it \
+                 whole, in the topic of unknowns",
+                event.id
+            );
         }
     }
 

@@ -114,9 +114,14 @@ fn write(node: Node<'_>, out: &mut Vec<u8>, form: Form<'_>) {
             out.extend_from_slice(if sign == b'{' { b"{}" } else { b"}" });
         }
         Kind::List => {
-            let left = form.cut.filter(|(list, _)| *list == node).map(|(_, item)| item);
+            // The list may have a million items, and each of them a copy of its own.
+            if let Some((_, left)) = form.cut.filter(|(list, _)| *list == node) {
+                out.push(b'[');
+                write(left, out, form);
+                return out.push(b']');
+            }
             let mut sign = b'[';
-            for item in node.items().filter(|item| left.is_none_or(|left| left == *item)) {
+            for item in node.items() {
                 out.push(sign);
                 sign = b',';
                 write(item, out, form);

@@ -18,6 +18,7 @@ mod coerce;
 mod id;
 mod redact;
 mod scope;
+mod spent;
 mod template;
 mod write;
 
@@ -32,6 +33,8 @@ use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
 use id::{IdInput, event_id};
 use scope::Scope;
+use spent::{RECORD_BYTES, Spent};
+use std::borrow::Cow;
 use std::sync::Arc;
 use topics::Topics;
 
@@ -144,6 +147,8 @@ pub struct Unknown<'a> {
     pub missing: &'a [&'a str],
     /// The body as text, when it is no JSON object.
     pub raw_text: Option<&'a str>,
+    /// Whether this is a request that would have become too much by being split, whole.
+    pub unsplit: bool,
 }
 
 impl Normaliser {
@@ -166,22 +171,68 @@ impl Normaliser {
         self.topics.all(&self.catalogue)
     }
 
-    /// The events of a callback, in order; never none.
+    /// The events of a callback, in order; never none. A callback whose events would repeat too much
+    /// of it ([`spent`]) is one event, whole and of kind `unknown`.
     pub fn events<'a>(&'a self, callback: &'a Callback<'a>, arena: &'a Bump) -> &'a [Event<'a>] {
-        let mut events = BumpVec::with_capacity_in(callback.parts.len(), arena);
+        let mut spent = Spent::default();
+        if callback.envelope {
+            let texts = callback.parts.iter().filter(|part| part.body.is_none()).count();
+            spent.times(callback.parts.len() - 1, RECORD_BYTES);
+            spent.times(texts.saturating_sub(1), callback.text.len().min(RAW_TEXT_BYTES_MAX));
+        }
+        let mut events = BumpVec::new_in(arena);
         for part in callback.parts {
-            self.part(callback, part, arena, &mut events);
+            if spent.too_much() {
+                break;
+            }
+            self.part(callback, part, arena, &mut spent, &mut events);
+        }
+        if spent.too_much() {
+            return arena.alloc_slice_copy(&[self.unsplit(callback, arena)]);
         }
         events.into_bump_slice()
     }
 
-    fn part<'a>(
+    /// The request as one event, as if the list to split were none.
+    fn unsplit<'a>(&'a self, callback: &'a Callback<'a>, arena: &'a Bump) -> Event<'a> {
+        let provider = &self.catalogue.providers[callback.provider.index()];
+        let mut part = callback.whole;
+        let plan = match part.command {
+            CommandName::Row(row) => Some(self.catalogue.plan(row)),
+            _ => None,
+        };
+        let list = match (&provider.split, plan.and_then(|plan| plan.each.as_ref())) {
+            (Some(split), _) if callback.envelope => {
+                // Redaction knows elements, but not where they stand in the body of an envelope.
+                part.body = part.body.filter(|_| provider.redact_text.is_empty());
+                bumpalo::format!(in arena, "$.{}", split.text).into_bump_str()
+            }
+            (_, each) => each.map_or("$", |each| &each.text),
+        };
+        let run = self.run(callback, arena.alloc(part), arena);
+        let spent = &mut Spent::default();
+        let mut event = match part.body {
+            Some(_) => run.unknown(
+                plan,
+                Reason::MissingField,
+                arena.alloc_slice_copy(&[list]),
+                None,
+                spent,
+            ),
+            None => run.unknown(plan, Reason::NotJson, &[], None, spent),
+        };
+        if let Err(unknown) = &mut event.known {
+            unknown.unsplit = true;
+        }
+        event
+    }
+
+    fn run<'a>(
         &'a self,
         callback: &'a Callback<'a>,
         part: &'a Part<'a>,
         arena: &'a Bump,
-        events: &mut BumpVec<'a, Event<'a>>,
-    ) {
+    ) -> Run<'a> {
         let provider = &self.catalogue.providers[callback.provider.index()];
         let mut scope = Scope {
             callback,
@@ -193,25 +244,38 @@ impl Normaliser {
             arena,
         };
         scope.correlation = scope.first(&provider.correlation).text();
-        let run = Run { provider, part, scope };
+        Run { provider, part, scope }
+    }
+
+    fn part<'a>(
+        &'a self,
+        callback: &'a Callback<'a>,
+        part: &'a Part<'a>,
+        arena: &'a Bump,
+        spent: &mut Spent<'a>,
+        events: &mut BumpVec<'a, Event<'a>>,
+    ) {
+        let mut run = self.run(callback, part, arena);
+        if !events.is_empty() {
+            spent.next();
+        }
         let CommandName::Row(row) = part.command else {
             let reason = match part.command {
                 _ if part.body.is_none() => Reason::NotJson,
                 CommandName::Missing => Reason::NoCommand,
                 _ => Reason::UnknownCommand,
             };
-            return events.push(run.unknown(None, reason, &[], None));
+            return events.push(run.unknown(None, reason, &[], None, spent));
         };
         let plan = self.catalogue.plan(row);
         let Some(body) = part.body else {
-            return events.push(run.unknown(Some(plan), Reason::NotJson, &[], None));
+            return events.push(run.unknown(Some(plan), Reason::NotJson, &[], None, spent));
         };
-        let mut run = run;
         run.scope.roots = roots(plan, body, arena);
         let Some(each) = &plan.each else {
-            return events.push(run.event(row, plan, body, None));
+            return events.push(run.event(row, plan, body, None, spent));
         };
-        run.fan_out(row, plan, body, each, events);
+        run.fan_out(row, plan, body, each, spent, events);
     }
 }
 
@@ -241,17 +305,25 @@ impl<'a> Run<'a> {
         plan: &'a Plan,
         body: Node<'a>,
         each: &'a Each,
+        spent: &mut Spent<'a>,
         events: &mut BumpVec<'a, Event<'a>>,
     ) {
         let list = self.scope.node(&each.path).filter(Node::is_list);
         let Some(list) = list.filter(|list| !list.is_empty_container()) else {
             let missing = self.scope.arena.alloc_slice_copy(&[&*each.text]);
-            return events.push(self.unknown(Some(plan), Reason::MissingField, missing, None));
+            let event = self.unknown(Some(plan), Reason::MissingField, missing, None, spent);
+            return events.push(event);
         };
+        let rest = body.source().len() - list.source().len();
+        spent.times(list.items().count() - 1, RECORD_BYTES + rest);
         for (position, element) in list.items().enumerate() {
+            if spent.too_much() {
+                return;
+            }
             let run = Self { scope: self.scope.at(element), ..*self };
             let place = Place { list, element, position };
-            events.push(run.event(row, plan, body, Some(place)));
+            events.push(run.event(row, plan, body, Some(place), spent));
+            spent.next();
         }
     }
 
@@ -282,29 +354,32 @@ impl<'a> Run<'a> {
         plan: &'a Plan,
         body: Node<'a>,
         place: Option<Place<'a>>,
+        spent: &mut Spent<'a>,
     ) -> Event<'a> {
         let case = plan.cases.iter().find(|case| self.scope.matches(&case.at, &case.test));
         let Some(case) = case else {
-            return self.unknown(Some(plan), Reason::UnmatchedKind, &[], place);
+            return self.unknown(Some(plan), Reason::UnmatchedKind, &[], place, spent);
         };
         let kind = &plan.kinds[case.kind];
         let slots = self.slots(plan);
+        spent.fields(slots);
         if plan.phase == Phase::After {
             let missing = kind.required.iter().filter(|(_, slot)| absent(slots, *slot));
             let missing = BumpVec::from_iter_in(missing.map(|(name, _)| &**name), self.scope.arena);
             if !missing.is_empty() {
                 let missing = missing.into_bump_slice();
-                return self.unknown(Some(plan), Reason::MissingField, missing, place);
+                return self.unknown(Some(plan), Reason::MissingField, missing, place, spent);
             }
         }
         let input = IdInput {
             command: &plan.command,
             index: self.index(place),
             body: Some(body),
+            position: self.part.position,
             redact: &plan.redact,
             redacted_text: None,
         };
-        let id = event_id(&input, &plan.id, &self.provider.fallback_id, &self.scope);
+        let id = event_id(&input, &plan.id, &self.provider.fallback_id, &self.scope, spent);
         for slot in &kind.privacy.drop {
             slots[usize::from(slot.0)] = Value::Absent;
         }
@@ -381,6 +456,7 @@ impl<'a> Run<'a> {
         reason: Reason,
         missing: &'a [&'a str],
         place: Option<Place<'a>>,
+        spent: &mut Spent<'a>,
     ) -> Event<'a> {
         let arena = self.scope.arena;
         let command: Option<&'a str> = match (plan, self.part.command) {
@@ -391,15 +467,18 @@ impl<'a> Run<'a> {
         let redact = plan.map_or(&*self.provider.redact, |plan| &*plan.redact);
         let whole = self.scope.callback.text;
         let text = self.part.body.is_none().then(|| {
-            match redact::text(whole, &self.provider.redact_text) {
-                std::borrow::Cow::Borrowed(text) => (text, false),
-                std::borrow::Cow::Owned(text) => (&*arena.alloc_str(&text), true),
-            }
+            *spent.raw_text.get_or_insert_with(|| {
+                match redact::text(whole, &self.provider.redact_text) {
+                    Cow::Borrowed(text) => (text, false),
+                    Cow::Owned(text) => (&*arena.alloc_str(&text), true),
+                }
+            })
         });
         let input = IdInput {
             command: command.unwrap_or_default(),
             index: self.index(place),
             body: self.part.body,
+            position: self.part.position,
             redact,
             redacted_text: text.filter(|(_, replaced)| *replaced).map(|(text, _)| text),
         };
@@ -408,7 +487,7 @@ impl<'a> Run<'a> {
             self.attribute(bumpalo::format!(in arena, "command/{}", command).into_bump_str())
         });
         Event {
-            id: event_id(&input, &[], &self.provider.fallback_id, &self.scope),
+            id: event_id(&input, &[], &self.provider.fallback_id, &self.scope, spent),
             command: shown,
             correlation: self.correlation(),
             subject,
@@ -419,6 +498,7 @@ impl<'a> Run<'a> {
                 missing,
                 raw_text: text
                     .map(|(text, _)| &text[..text.floor_char_boundary(RAW_TEXT_BYTES_MAX)]),
+                unsplit: false,
             }),
         }
     }

@@ -6,7 +6,7 @@
 use super::coerce;
 use super::path::{Found, find};
 use crate::call::Callback;
-use crate::catalogue::plan::{Coercion, IdPart, Locator, Path, Source, Take, Test};
+use crate::catalogue::plan::{Coercion, Locator, Path, Source, Take, Test};
 use crate::event::{Item, Value};
 use crate::json::{Kind, Node};
 use bumpalo::Bump;
@@ -217,40 +217,11 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Appends the parts of an id; false when one that must be there is empty. All are appended even
-    /// so: the fallback takes what it gets.
-    pub(super) fn id_parts(
-        &self,
-        parts: &'a [IdPart],
-        special: &dyn Fn(&Source, &mut Vec<u8>) -> bool,
-        out: &mut Vec<u8>,
-    ) -> bool {
-        let mut made = Vec::new();
-        let mut whole = true;
-        for part in parts {
-            made.clear();
-            let mut text: &[u8] = &[];
-            for locator in &part.any {
-                if special(&locator.source, &mut made) {
-                    text = &made;
-                    break;
-                }
-                let value = self.locate(locator);
-                if !value.is_absent() {
-                    text = id_text_of(value, &mut made);
-                    break;
-                }
-            }
-            whole &= part.optional || !text.is_empty();
-            push_part(text, out);
-        }
-        whole
-    }
 }
 
 /// The text that stands for a value in ids and conditions: where it stands already, or else made in
 /// `made`, which is empty.
-fn id_text_of<'t>(value: Value<'t>, made: &'t mut Vec<u8>) -> &'t [u8] {
+pub(super) fn id_text_of<'t>(value: Value<'t>, made: &'t mut Vec<u8>) -> &'t [u8] {
     match value {
         Value::Text(text) => text.as_bytes(),
         Value::Json(node) => match node.kind() {
@@ -302,7 +273,12 @@ fn push_id_text(value: Value<'_>, out: &mut Vec<u8>) {
 
 /// Appends one part of an id: its length in decimal, a colon, its bytes.
 pub(super) fn push_part(part: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(part.len()).as_bytes());
-    out.push(b':');
+    push_length(part.len(), out);
     out.extend_from_slice(part);
+}
+
+/// Appends what stands in front of a part of so many bytes.
+pub(super) fn push_length(bytes: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(bytes).as_bytes());
+    out.push(b':');
 }

@@ -1276,6 +1276,30 @@ tencent(
 )
 
 
+# --- requests that are not split -----------------------------------------------------------------------------------
+
+# 6000 texts of 12 KB, 3300 bodies of 20 KB: more than 64 MiB each.
+tencent(
+    "too much: an envelope of numbers stays whole",
+    '{"Events":[' + ",".join("0" * 6000) + "]}",
+    "Push.AllMemberPush",
+    topics=UNKNOWN,
+    data={"unknown_reason": '"missing_field"', "missing_fields": '["$.Events"]', "raw_text": None},
+    event={"imcommand": '"Push.AllMemberPush"'},
+    reply=OK,
+)
+openim(
+    "too much: a list beside much else stays whole",
+    f'{{"callbackCommand":"callbackAfterUserRegisterCommand","secret":"s","pad":"{"x" * 20000}","users":['
+    + ",".join(["{}"] * 3300)
+    + "]}",
+    "callbackAfterUserRegisterCommand",
+    topics=UNKNOWN,
+    data={"unknown_reason": '"missing_field"', "missing_fields": '["$.users"]'},
+    reply=ALLOW,
+)
+
+
 def main():
     path = pathlib.Path(__file__).resolve().parents[1] / "fixtures" / "edges.jsonl"
     path.write_text("".join(json.dumps(request) + "\n" for request, _ in EDGES), "utf-8")

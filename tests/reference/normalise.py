@@ -25,6 +25,8 @@ from locators import ABSENT, Place, id_text, locate, match_text, pair, part
 
 TEXT_MAX = 65536
 ATTRIBUTE_MAX = 1024
+REPEATED_MAX = 64 << 20
+RECORD = 1024
 
 
 # --- the catalogue -------------------------------------------------------------------------------------------------
@@ -199,7 +201,16 @@ def normalise(catalogue, line):
     split = catalogue["providers"][request.provider].get("split")
     envelope = isinstance(body, dict) and split and body.get(split.removeprefix("$."))
     records = []
+    bodies = [body]
     if isinstance(envelope, list) and envelope:
+        bodies = envelope
+    else:
+        envelope = None
+    if repeated(request, bodies, envelope is not None) > REPEATED_MAX:
+        whole = Body(request, body, "", False)
+        records = [whole.unknown(whole.place(), "missing_field", [split if envelope else whole.row["each"]])]
+        reply = plain_allow(request) if envelope else whole.reply()
+    elif envelope:
         for position, element in enumerate(envelope):
             records += Body(request, element, str(position), True).records()
         reply = plain_allow(request)
@@ -208,6 +219,23 @@ def normalise(catalogue, line):
         records = single.records()
         reply = single.reply()
     return {"records": records, "reply": reply}
+
+
+def repeated(request, bodies, in_envelope):
+    """Bytes of a request that its records repeat; white space between tokens left out."""
+    total = RECORD * (len(bodies) - 1)
+    if in_envelope:
+        texts = sum(not isinstance(element, dict) for element in bodies)
+        total += max(texts - 1, 0) * min(len(request.text.encode("utf-8")), TEXT_MAX)
+    for element in bodies:
+        body = Body(request, element, "", in_envelope)
+        if body.body is None or body.row is None or "each" not in body.row:
+            continue
+        items = locate(body.row["each"], body.place())
+        if isinstance(items, list) and len(items) > 1:
+            beside = len(compact(body.body).encode("utf-8")) - len(compact(items).encode("utf-8"))
+            total += (len(items) - 1) * (RECORD + beside)
+    return total
 
 
 def plain_allow(request):

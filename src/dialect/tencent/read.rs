@@ -27,13 +27,14 @@ pub(crate) fn source<'a>(query: &[Parameter<'_>], arena: &'a Bump) -> &'a str {
     bumpalo::format!(in arena, "/tencent/{}", &clean[..cut]).into_bump_str()
 }
 
-/// The bodies of a call; true when they are the elements of an envelope.
+/// The whole call as one body, and the bodies of it: itself, or the elements of an envelope, which
+/// have positions.
 pub(crate) fn parts<'a>(
     catalogue: &Catalogue,
     body: Option<Node<'a>>,
     query: &'a [Parameter<'a>],
     arena: &'a Bump,
-) -> (&'a [Part<'a>], bool) {
+) -> (Part<'a>, &'a [Part<'a>]) {
     let row = |name: &str| catalogue.find(Provider::Tencent, name).map(CommandName::Row);
     let told = parameter(query, "CallbackCommand").filter(|name| !name.is_empty());
     let resolve = |name: Option<&'a str>| match name {
@@ -43,18 +44,18 @@ pub(crate) fn parts<'a>(
     let own = |body: Node<'a>| {
         body.get("CallbackCommand").and_then(|name| name.text()).filter(|name| !name.is_empty())
     };
+    let named = body.and_then(own).filter(|name| told.is_none() || row(name).is_some());
+    let whole = Part { body, command: resolve(named.or(told)), position: None };
     let split = catalogue.providers[Provider::Tencent.index()].split.as_ref();
     let events = body.zip(split).and_then(|(body, name)| body.get_hashed(&name.text, name.hash));
     if let Some(events) = events.filter(|events| events.is_list() && !events.is_empty_container()) {
-        let mut parts = BumpVec::new_in(arena);
+        let mut parts = BumpVec::with_capacity_in(events.items().count(), arena);
         for (position, element) in (0..).zip(events.items()) {
             let body = element.is_object().then_some(element);
             let command = resolve(body.and_then(own).or(told));
             parts.push(Part { body, command, position: Some(position) });
         }
-        return (parts.into_bump_slice(), true);
+        return (whole, parts.into_bump_slice());
     }
-    let named = body.and_then(own).filter(|name| told.is_none() || row(name).is_some());
-    let part = Part { body, command: resolve(named.or(told)), position: None };
-    (arena.alloc_slice_copy(&[part]), false)
+    (whole, arena.alloc_slice_copy(&[whole]))
 }
