@@ -3,11 +3,13 @@
 //! In: a value and one coercion of a locator. Out: a value, or none. The table of what each takes and
 //! gives is the contract; `docs/catalogue.md` has it. Once absent, always absent.
 
+use super::write::push_value;
 use crate::catalogue::plan::{Coercion, EnumTable, Other};
 use crate::event::Value;
 use crate::json::{Json, Kind, Node, compact};
 use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
+use std::collections::HashSet;
 
 /// 2000-01-01 and 2100-01-01, in Unix milliseconds: event times outside are no event times.
 const TIME_RANGE_MS: std::ops::RangeInclusive<i64> = 946_684_800_000..=4_102_444_800_000;
@@ -58,20 +60,16 @@ fn one<'a>(value: Value<'a>, coercion: &'a Coercion, arena: &'a Bump) -> Value<'
         },
         Coercion::Join => join(value, arena),
         Coercion::List => Value::List(arena.alloc_slice_copy(&[value])),
-        Coercion::Unique => match value {
-            Value::List(items) => unique(items, arena),
-            other => other,
-        },
+        Coercion::Unique => items(value, arena).map_or(value, |items| unique(items, arena)),
         Coercion::Nonempty => match value {
             Value::List([]) => Value::Absent,
+            Value::Json(node) if node.is_list() && node.is_empty_container() => Value::Absent,
             other => other,
         },
-        Coercion::Without(unwanted) => match value {
-            Value::List(items) => collect(items.iter().copied(), arena, |item| {
-                if item == Value::Text(unwanted) { Value::Absent } else { item }
-            }),
-            other => other,
-        },
+        Coercion::Without(unwanted) => items(value, arena).map_or(value, |items| {
+            let wanted = items.filter(|item| plain(*item) != Some(unwanted));
+            Value::List(BumpVec::from_iter_in(wanted, arena).into_bump_slice())
+        }),
         // Read where the value is found: everywhere else null is nothing.
         Coercion::NullEmpty => value,
     }
@@ -259,17 +257,83 @@ fn join<'a>(value: Value<'a>, arena: &'a Bump) -> Value<'a> {
     optional_text(Some(joined).filter(|text| !text.is_empty()))
 }
 
-fn unique<'a>(items: &'a [Value<'a>], arena: &'a Bump) -> Value<'a> {
-    if items.len() > 32 {
-        let mut seen = std::collections::HashSet::new();
-        let fresh = items.iter().filter(|item| item.text().is_none_or(|text| seen.insert(text)));
-        return Value::List(BumpVec::from_iter_in(fresh.copied(), arena).into_bump_slice());
+fn unique<'a>(items: impl Iterator<Item = Value<'a>>, arena: &'a Bump) -> Value<'a> {
+    let mut seen = HashSet::new();
+    let fresh = items.filter(|item| seen.insert(Key::of(*item)));
+    Value::List(BumpVec::from_iter_in(fresh, arena).into_bump_slice())
+}
+
+/// What equal values have in common, wherever they stand and whether they were coerced or not.
+#[derive(PartialEq, Eq, Hash)]
+pub(super) enum Key<'a> {
+    Absent,
+    Text(&'a str),
+    /// Compact JSON of anything else.
+    Other(Vec<u8>),
+}
+
+impl<'a> Key<'a> {
+    pub(super) fn of(value: Value<'a>) -> Self {
+        if value.is_absent() {
+            return Self::Absent;
+        }
+        plain(value).map_or_else(
+            || {
+                let mut json = Vec::new();
+                push_value(value, &mut json);
+                Self::Other(json)
+            },
+            Self::Text,
+        )
     }
-    let mut kept = BumpVec::with_capacity_in(items.len(), arena);
-    for item in items {
-        if !kept.contains(item) {
-            kept.push(*item);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a list of the body, and the same list behind `[*]`, become.
+    fn both(json: &str, coercions: &[Coercion]) -> [String; 2] {
+        let arena = Bump::new();
+        let json = Json::read(json, &arena).unwrap();
+        let listed = BumpVec::from_iter_in(json.root().items().map(Value::Json), &arena);
+        let shown = |value| {
+            let mut text = Vec::new();
+            push_value(all(value, coercions, &arena), &mut text);
+            String::from_utf8(text).unwrap()
+        };
+        [shown(Value::Json(json.root())), shown(Value::List(listed.into_bump_slice()))]
+    }
+
+    /// Lists straight from the body went through untouched, and items behind `[*]` were compared by
+    /// where they stand.
+    #[test]
+    fn lists_that_nobody_coerced_are_compared_by_value() {
+        let list = r#"["a",5,{"k": 1},"\u0061",5.0,5,{"k":1},null,null]"#;
+        let once = r#"["a",5,{"k":1},5.0,null]"#;
+        assert_eq!(both(list, &[Coercion::Unique]), [once; 2]);
+        let without = r#"[5,{"k":1},5.0,5,{"k":1},null,null]"#;
+        assert_eq!(both(list, &[Coercion::Without("a".into())]), [without; 2]);
+        assert_eq!(both(r#"[5,"5"]"#, &[Coercion::Without("5".into())]), ["[5]"; 2]);
+        assert_eq!(both("[]", &[Coercion::Nonempty, Coercion::Unique]), ["null"; 2]);
+        assert_eq!(both("[[]]", &[Coercion::Nonempty]), ["[[]]"; 2]);
+    }
+
+    /// Beyond 32 items only texts were compared.
+    #[test]
+    fn a_long_list_of_integers_loses_its_repeats_too() {
+        let list: Vec<i64> = (0..100).map(|item| item % 40).collect();
+        let once: Vec<i64> = (0..40).collect();
+        let (list, once) = (format!("{list:?}"), format!("{once:?}").replace(' ', ""));
+        assert_eq!(both(&list, &[Coercion::Ints, Coercion::Unique]), [once.as_str(); 2]);
+        assert_eq!(both(&list, &[Coercion::Unique, Coercion::Ids])[0].matches("\"7\"").count(), 1);
+    }
+
+    #[test]
+    fn what_is_no_list_passes_the_coercions_of_lists() {
+        let arena = Bump::new();
+        for coercion in [Coercion::Unique, Coercion::Nonempty, Coercion::Without("x".into())] {
+            assert_eq!(all(Value::Text("x"), &[coercion], &arena), Value::Text("x"));
         }
     }
-    Value::List(kept.into_bump_slice())
 }

@@ -3,7 +3,7 @@
 //! In: a callback, one of its bodies, maybe one element of a list in it. Out: values for slots, ids
 //! and conditions. What always holds: nothing here fails; what cannot be found is absent.
 
-use super::coerce;
+use super::coerce::{self, Key};
 use super::path::{Found, find};
 use crate::call::Callback;
 use crate::catalogue::plan::{Coercion, Locator, Path, Source, Take, Test};
@@ -182,11 +182,11 @@ impl<'a> Scope<'a> {
         for element in list.items() {
             let scope = self.at(element);
             let mut item = BumpVec::with_capacity_in(fields.len(), self.arena);
-            let mut key = None;
+            let mut key = Key::Absent;
             for (index, (name, take)) in fields.iter().enumerate() {
                 let value = scope.take(take);
                 if unique_by == Some(index) {
-                    key = value.text();
+                    key = Key::of(value);
                 }
                 if !value.is_absent() {
                     item.push((&**name, value));

@@ -236,7 +236,8 @@ fn push_fields(known: &Known<'_>, out: &mut Vec<u8>) {
     }
 }
 
-fn push_value(value: Value<'_>, out: &mut Vec<u8>) {
+/// Appends a value as compact JSON; absent is null.
+pub(super) fn push_value(value: Value<'_>, out: &mut Vec<u8>) {
     match value {
         Value::Absent => out.extend_from_slice(b"null"),
         Value::Json(node) => compact(node, out),
