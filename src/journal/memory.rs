@@ -2,8 +2,10 @@
 //!
 //! Records are copied into a tail chunk; when the reader asks for it, or it has grown to
 //! [`CHUNK_BYTES`], it is sealed and shared without a further copy. What always holds: the bytes of
-//! all chunks stay below the budget plus one batch; a full log takes nothing until an eighth of the
-//! budget is free again, so that intake does not flutter between taking and refusing.
+//! all chunks stay below the budget plus one batch; a log that has less than an eighth free and
+//! cannot take a batch is full, and takes nothing until an eighth is free again, so that intake does
+//! not flutter between taking and refusing. With more than that free only the batch that does not
+//! fit is refused: it may wait for what is confirmed next, and smaller ones pass it.
 
 use super::{AppendError, Aside, Chunk, Log, Read, Sequence, Usage};
 use crate::clock;
@@ -43,6 +45,8 @@ struct State {
     bytes: u64,
     confirmed: Sequence,
     full_since: Option<Instant>,
+    /// Since when batches are refused that a log with room for others has none for.
+    crowded_since: Option<Instant>,
     spare: Vec<Vec<u8>>,
 }
 
@@ -61,6 +65,7 @@ impl MemoryLog {
                 bytes: 0,
                 confirmed: Sequence::NONE,
                 full_since: None,
+                crowded_since: None,
                 spare: Vec::new(),
             }),
             head: AtomicU64::new(0),
@@ -106,8 +111,21 @@ impl State {
         self.sealed.push_back(Arc::new(Chunk { first, batch, appended_at: self.tail_since }));
     }
 
-    /// Frees whole chunks up to `upto`.
-    fn release(&mut self, upto: Sequence) {
+    /// Since when a batch of so many bytes is refused; `None`: it is not.
+    fn refused_since(&mut self, bytes: u64, bytes_max: u64) -> Option<Instant> {
+        let fits = self.bytes == 0 || self.bytes.saturating_add(bytes) <= bytes_max;
+        if self.full_since.is_some() || fits {
+            return self.full_since;
+        }
+        let free = bytes_max.saturating_sub(self.bytes);
+        let since =
+            if free < bytes_max / 8 { &mut self.full_since } else { &mut self.crowded_since };
+        Some(*since.get_or_insert_with(clock::now))
+    }
+
+    /// Frees whole chunks up to `upto`; true when there was one.
+    fn release(&mut self, upto: Sequence) -> bool {
+        let before = self.bytes;
         while let Some(chunk) = self.sealed.front()
             && chunk.last() <= upto
         {
@@ -123,6 +141,7 @@ impl State {
                 }
             }
         }
+        self.bytes < before
     }
 }
 
@@ -130,12 +149,8 @@ impl Log for MemoryLog {
     fn append(&self, batch: &mut Batch) -> Result<RangeInclusive<Sequence>, AppendError> {
         let range = {
             let mut state = self.state.lock();
-            if let Some(since) = state.full_since {
-                return Err(AppendError::Full { since });
-            }
-            if state.bytes + batch.bytes().len() as u64 > self.bytes_max && state.bytes > 0 {
-                let since = clock::now();
-                state.full_since = Some(since);
+            let bytes = batch.bytes().len() as u64;
+            if let Some(since) = state.refused_since(bytes, self.bytes_max) {
                 return Err(AppendError::Full { since });
             }
             let first = state.tail_first.0 + u64::from(state.tail.records());
@@ -188,12 +203,13 @@ impl Log for MemoryLog {
     fn confirm(&self, upto: Sequence) {
         let mut state = self.state.lock();
         state.confirmed = state.confirmed.max(upto);
-        state.release(upto);
+        let freed = state.release(upto);
         // Half a budget may be one oversize batch: an empty log always has room.
         let free_enough = state.bytes <= self.bytes_max - self.bytes_max / 8;
-        if state.full_since.is_some() && free_enough {
-            state.full_since = None;
-            drop(state);
+        let was_full = state.full_since.take_if(|_| free_enough).is_some();
+        let was_crowded = state.crowded_since.take_if(|_| freed).is_some();
+        drop(state);
+        if was_full || was_crowded {
             self.room.notify_waiters();
         }
     }
@@ -317,6 +333,33 @@ mod tests {
         assert!(log.append(&mut refused).is_err(), "a sixteenth is not enough");
         log.confirm(Sequence(2));
         assert_eq!(log.append(&mut refused), Ok(Sequence(17)..=Sequence(17)));
+    }
+
+    /// One large batch marked the log as full although it was half empty, and while Kafka was away
+    /// nothing cleared that: everybody was refused.
+    #[test]
+    fn a_batch_that_does_not_fit_is_refused_alone_while_there_is_room_for_others() {
+        let one = batch(&["x"]).bytes().len() as u64;
+        let log = MemoryLog::new(one * 16);
+        for _ in 0..8 {
+            log.append(&mut batch(&["x"])).expect("there is room for sixteen");
+            let _sealed = log.read(log.durable());
+        }
+        let mut large = batch(&["y"; 9]);
+        let first = log.append(&mut large).expect_err("nine do not fit");
+        assert_eq!(log.usage().full_since, None);
+        assert_eq!(log.append(&mut large), Err(first), "counted from the first refusal");
+        assert!(log.append(&mut batch(&["x"])).is_ok(), "a smaller one passes");
+        let room = log.room().notified();
+        let mut room = std::pin::pin!(room);
+        room.as_mut().enable();
+        log.confirm(Sequence(2));
+        let woken = futures_util::FutureExt::now_or_never(room.as_mut());
+        assert!(woken.is_some(), "what waits is told of each chunk that is freed");
+        assert!(log.append(&mut large).is_ok(), "nine of the sixteen are free");
+        assert_eq!(large.records(), 0);
+        let refused = log.append(&mut batch(&["z"])).expect_err("now it is full");
+        assert_eq!(log.usage().full_since, Some(refused.since()));
     }
 
     #[test]
