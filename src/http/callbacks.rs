@@ -197,8 +197,8 @@ fn place<'a>(limits: &Limits, path: &'a str) -> Option<(Provider, &'a str)> {
 
 fn encoded(headers: &HeaderMap) -> bool {
     headers.get_all(CONTENT_ENCODING).any(|value| {
-        let value = value.to_str().unwrap_or("unreadable").trim();
-        !value.is_empty() && !value.eq_ignore_ascii_case("identity")
+        let mut codings = value.to_str().unwrap_or("unreadable").split(',').map(str::trim);
+        codings.any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"))
     })
 }
 
@@ -244,6 +244,23 @@ fn respond(shared: &Callbacks, outgoing: Outgoing) -> HttpResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_is_encoded_when_any_of_its_codings_is_not_identity() {
+        let told = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(CONTENT_ENCODING, HeaderValue::from_static(value));
+            }
+            encoded(&headers)
+        };
+        for plain in [&[][..], &[""], &["Identity"], &["identity, identity"], &["identity", " "]] {
+            assert!(!told(plain), "{plain:?}");
+        }
+        for coded in [&["gzip"][..], &["identity, gzip"], &["identity", "br"], &["identity;q=1"]] {
+            assert!(told(coded), "{coded:?}");
+        }
+    }
 
     #[test]
     fn a_base_path_ends_at_a_slash() {
