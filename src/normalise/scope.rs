@@ -216,7 +216,6 @@ impl<'a> Scope<'a> {
             Test::Not(texts) => !among(texts),
         }
     }
-
 }
 
 /// The text that stands for a value in ids and conditions: where it stands already, or else made in
