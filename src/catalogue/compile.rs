@@ -306,6 +306,10 @@ impl RowCompiler<'_, '_> {
             self.kind(name, &object.spot.at("kind"), phase, slots, &mut kinds)?;
             cases.push(Case { at: Box::default(), test: Test::Not(Box::default()), kind: 0 });
         }
+        if object.list("kinds_by").is_some_and(<[Value]>::is_empty) {
+            object.spot.at("kinds_by").report("expected at least one case, found []");
+            return None;
+        }
         for value in object.list("kinds_by").unwrap_or_default() {
             let case = Object::of(value, object.spot.at("kinds_by"))?;
             case.only(&["at", "is", "not", "kind"]);
@@ -395,7 +399,7 @@ fn read_condition(
         .map(|source| Locator { source, coercions: Box::default() })
         .collect();
     let test = if case.has("is") {
-        Test::Is(boxed(&case.texts("is")))
+        Test::Is(boxed(&case.some_texts("is")))
     } else {
         Test::Not(boxed(&case.texts("not")))
     };

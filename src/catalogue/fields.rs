@@ -100,7 +100,7 @@ impl TakeReader<'_, '_> {
             let source = self.locators.source(at);
             source.map_err(|error| condition.spot.at("at").report(error)).ok()
         });
-        let texts = condition.map(|condition| boxed(&condition.texts("is")));
+        let texts = condition.map(|condition| boxed(&condition.some_texts("is")));
         let take = if object.require("take", "a locator") {
             self.take(wanted, word, object.get("take")?, &object.spot)
         } else {

@@ -250,6 +250,13 @@ fn steps(mut rest: &str, whole: &str) -> Result<Vec<Step>, String> {
             if end == 0 {
                 return broken();
             }
+            if behind[..end].ends_with('?') {
+                return Err(format!(
+                    "expected ? nowhere but at the very end of a part of an id list, found {:?} in \
+                     {whole:?}",
+                    &behind[..end]
+                ));
+            }
             steps.push(Step::Member(Name::new(&behind[..end])));
             rest = &behind[end..];
         } else if let Some((inner, behind)) =

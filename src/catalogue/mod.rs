@@ -25,6 +25,7 @@ mod object;
 pub mod plan;
 mod problem;
 mod render;
+mod repeats;
 mod source;
 mod vocabulary;
 

@@ -96,6 +96,14 @@ impl<'v, 'p> Object<'v, 'p> {
         texts
     }
 
+    /// As [`Self::texts`]; reports a list without any.
+    pub(super) fn some_texts(&self, key: &str) -> Vec<&'v str> {
+        if self.list(key).is_some_and(<[Value]>::is_empty) {
+            self.spot.at(key).report("expected at least one text, found []");
+        }
+        self.texts(key)
+    }
+
     pub(super) fn object(&self, key: &str) -> Option<Self> {
         Self::of(self.get(key)?, self.spot.at(key))
     }

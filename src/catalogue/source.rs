@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::object::Object;
 use super::problem::Problems;
+use super::repeats;
 use crate::call::Provider;
 
 /// Name and text of an embedded file.
@@ -141,6 +142,9 @@ impl Sources {
             Err(error) => return spot.report(format!("expected JSON: {error}")),
         };
         let Some(top) = Object::of(&value, spot) else { return };
+        if extra {
+            repeats::report(file, text, &value, problems);
+        }
         let own: &[&str] = if extra { &[] } else { &OWN_KEYS };
         top.only(&[&OPEN_KEYS, own].concat());
         let layer = Layer { file, extra, problems };
@@ -249,6 +253,15 @@ mod tests {
             .take(EMBEDDED.len())
             .collect();
         assert_eq!(listed, EMBEDDED.map(|(file, _)| file));
+    }
+
+    #[test]
+    fn no_key_of_the_embedded_files_stands_twice() {
+        let problems = Problems::default();
+        for (file, text) in EMBEDDED {
+            repeats::report(file, text, &serde_json::from_str(text).unwrap(), &problems);
+        }
+        assert_eq!(problems.into_vec(), []);
     }
 
     #[test]

@@ -162,6 +162,73 @@ fn each_mistake_in_a_row_names_its_field_and_what_was_expected() {
     );
 }
 
+/// All of these were taken, and the row then gave nothing but unknown records, or read a member that
+/// nobody sends.
+#[test]
+fn what_can_never_hold_or_never_be_there_is_a_mistake() {
+    let row = "row openim callbackAfterAwardBadgeCommand: field";
+    let when = |is: Value| json!({"when": {"at": "$.a", "is": is}, "take": "$.b|id"});
+    for (key, value, field, expected) in [
+        ("fields", json!({"badge": "$.b?|id"}), "badge", "? nowhere but at the very end"),
+        ("fields", json!({"badge": "$.a?.b|id"}), "badge", "found \"a?\" in \"$.a?.b\""),
+        ("id", json!(["$.a?|id"]), "id", "? nowhere but at the very end of a part of an id list"),
+        ("id", json!([["$.a?", "$.b"]]), "id", "? nowhere but at the very end"),
+        ("fields", json!({"badge": when(json!([]))}), "badge.when.is", "at least one text"),
+    ] {
+        let field = format!("{row} {field:?}: expected");
+        mistake(&format!("/commands/0/{key}"), value, [&field, expected]);
+    }
+    for (cases, field, expected) in [
+        (json!([]), "kinds_by", "at least one case, found []"),
+        (
+            json!([{"at": "$.a", "is": [], "kind": "badge.awarded"}]),
+            "kinds_by.is",
+            "at least one text, found []",
+        ),
+    ] {
+        let mut file = good();
+        file["commands"][0].as_object_mut().unwrap().remove("kind");
+        file["commands"][0]["kinds_by"] = cases;
+        assert_eq!(problems(&file), [format!("more.json: {row} {field:?}: expected {expected}")]);
+    }
+    let mut file = good();
+    file["commands"][0]["id"] = json!(["$.a|id?", ["$.b", "$.c"], "index?"]);
+    assert!(Catalogue::with_extra("more.json", &file.to_string()).is_ok());
+}
+
+/// The last of two equal keys counted, in silence.
+#[test]
+fn a_key_that_stands_twice_in_an_object_is_a_mistake() {
+    let told = |text: &str| -> Vec<String> {
+        let problems = Catalogue::with_extra("more.json", text);
+        problems.expect_err("a mistake").iter().map(ToString::to_string).collect()
+    };
+    let expected = "expected one value, found the key twice";
+    assert_eq!(
+        told(r#"{"enums": {}, "kinds": [], "enums": {}}"#),
+        [format!("more.json: field \"enums\": {expected}")]
+    );
+    assert_eq!(
+        told(r#"{"enums": {"a": {"values": {"1": "x", "2": "y", "1": "z"}, "other": null}}}"#),
+        [format!("more.json: enum a: field \"values.1\": {expected}")]
+    );
+    assert_eq!(
+        told(r#"{"enums": {"a": {"values": {"1": "x"}}, "a": {"values": {"1": "y"}}}}"#),
+        [format!("more.json: field \"enums.a\": {expected}")]
+    );
+    let row = r#"{"commands": [{"provider": "openim", "command": "callbackAfterQuitGroupCommand",
+        "phase": "after", "kind": "group.member.left", "phase": "after",
+        "fields": {"group_id": "$.g|id", "group_id": "$.h|id", "member_ids": "$.u|id|list"}}]}"#;
+    let row_of = "more.json: row openim callbackAfterQuitGroupCommand: field";
+    assert_eq!(
+        told(row),
+        [
+            format!("{row_of} \"phase\": {expected}"),
+            format!("{row_of} \"fields.group_id\": {expected}"),
+        ]
+    );
+}
+
 #[test]
 fn an_after_row_must_have_what_its_kind_requires() {
     let mut file = good();
