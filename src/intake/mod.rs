@@ -154,7 +154,7 @@ impl Intake {
                 Ok(callback) => callback.parts,
                 Err(refused) => refused.parts,
             };
-            self.answer_parts(call.provider, parts, Situation::Panicked)
+            self.answer_parts(call, parts, Situation::Panicked)
         }));
         let Ok(outgoing) = again else {
             return self.refuse_unread(call.provider, call.path, call.query, Situation::Panicked);
@@ -187,7 +187,7 @@ impl Intake {
         let Scratch { arena, batch, tally } = scratch;
         let callback = match self.door.read(call, arena) {
             Ok(callback) => &*arena.alloc(callback),
-            Err(refused) => return Step::Done(self.turned_away(call.provider, &refused)),
+            Err(refused) => return Step::Done(self.turned_away(call, &refused)),
         };
         let provider = callback.provider;
         let events = self.normaliser.events(callback, arena);
@@ -360,25 +360,32 @@ impl Intake {
         tally.event(event);
     }
 
-    fn turned_away(&self, provider: Provider, refused: &Refused<'_>) -> Outgoing {
+    fn turned_away(&self, call: &RawCall<'_>, refused: &Refused<'_>) -> Outgoing {
+        let provider = call.provider;
         let situation = match refused.refusal {
             Refusal::Unauthenticated if provider == Provider::OpenIm => Situation::Unauthorized,
             _ => Situation::Forbidden,
         };
         self.refuse(provider, refused.refusal.word());
-        self.answer_parts(provider, refused.parts, situation)
+        self.answer_parts(call, refused.parts, situation)
     }
 
     fn answer_parts(
         &self,
-        provider: Provider,
+        call: &RawCall<'_>,
         parts: &[Part<'_>],
         situation: Situation,
     ) -> Outgoing {
+        let provider = call.provider;
         let single = parts.first().filter(|part| part.position.is_none());
         let plan = single.and_then(|part| self.plan(part));
         let body = single.and_then(|part| part.body);
-        let phase = plan.map(|plan| plan.phase);
+        // What the query calls an envelope is all that is known of it when its body is not read; and
+        // whatever that is, an envelope gets the plain allow.
+        let named = || self.door.row_of_head(provider, call.path, call.query);
+        let named = if single.is_none() { named() } else { None };
+        let named = named.map(|row| self.normaliser.catalogue().plan(row).phase);
+        let phase = plan.map(|plan| plan.phase).or(named.filter(|phase| *phase == Phase::After));
         let question = Question { provider, plan, body, slots: &[] };
         self.outgoing(route(provider, phase), situation, &question, &[])
     }

@@ -254,6 +254,31 @@ fn a_panic_behind_the_door_is_answered_with_echoes_and_the_next_request_is_serve
     }
 }
 
+/// An envelope was answered as if nobody knew its command, with a 200, while one whose body was not
+/// read got the status of the command that its query names.
+#[test]
+fn an_envelope_is_refused_with_the_status_of_the_command_that_its_query_names() {
+    for on_fault in [OnFault::Allow, OnFault::Deny] {
+        let log = Arc::new(Trap(MemoryLog::new(1 << 20)));
+        let port = Port::start(Parts { log, on_fault, ..Parts::sound() });
+        let authenticator = Box::new(Closed(Refusal::Stale));
+        let closed = Port::start(Parts { authenticator, on_fault, ..Parts::sound() });
+        for (number, route) in routes().into_iter().enumerate().skip(3) {
+            let body = format!(r#"{{"Events":[{{"trap":"panic!"}},{}]}}"#, route.body);
+            for (port, status) in [(&port, truth(500)), (&closed, truth(403))] {
+                let mut wire = Wire::connect(port.address);
+                wire.send(route.request_with("", body.clone()));
+                let response = wire.response();
+                assert_eq!(response.status, status[number], "{}", route.name);
+                // Whatever the operator wants of faults: an envelope is always answered so.
+                route.assert_allows(&response, false);
+            }
+        }
+        port.assert_counted(0, 3, "panic");
+        closed.assert_counted(0, 3, "stale");
+    }
+}
+
 /// Panics when a test asks for it, on the second reading too.
 struct Startled;
 
