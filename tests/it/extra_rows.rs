@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// What `field` is, read as `take` says.
 fn field(kind: &str, fields: &Value, body: &Value) -> Value {
-    let command = "callbackAfterQuitGroupCommand";
+    let command = "callbackAfterSeatsChangedCommand";
     let row = json!({"commands": [{
         "provider": "openim",
         "command": command,

@@ -12,6 +12,7 @@
 //! * `deploy`: the container image, the compose file and the Prometheus configuration agree with
 //!   each other, with the settings and with what is in the repository.
 //! * `fuzz_targets`: the functions of `fuzz/`, run on stable for a while.
+//! * `extra_rows`: rows that only an operator's file has.
 //! * `fan_out`: what splitting one request into many records costs, and where it ends.
 //! * `generated`: pages that the program writes about itself are fresh.
 //! * `golden`: requests with the records and answers that the contract gives for them.
@@ -45,6 +46,7 @@ mod cli;
 mod cli_kafka;
 mod deploy;
 mod fuzz_targets;
+mod extra_rows;
 mod fan_out;
 mod generated;
 mod golden;
