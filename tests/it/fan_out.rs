@@ -49,7 +49,8 @@ fn batch(catalogue: &Arc<Catalogue>, request: &Request) -> Batch {
 fn seconds(request: &Request) -> f64 {
     let now = || {
         let time = clock_gettime(ClockId::ThreadCPUTime);
-        std::time::Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+        let whole = time.tv_sec.unsigned_abs() * 1_000_000_000;
+        std::time::Duration::from_nanos(whole + time.tv_nsec.unsigned_abs())
     };
     let run = || {
         let started = now();
@@ -89,8 +90,8 @@ fn a_request_that_would_repeat_too_much_of_itself_is_one_record() {
     let ours = catalogue();
     let tencent = |elements: &[&str]| envelope("Push.AllMemberPush", elements);
     // Texts of the whole body, records of nothing.
-    unsplit(&ours, &tencent(&["0"; 6000]), "$.Events");
-    unsplit(&ours, &tencent(&["{}"; 66_000]), "$.Events");
+    unsplit(&ours, &tencent(&vec!["0"; 6000]), "$.Events");
+    unsplit(&ours, &tencent(&vec!["{}"; 66_000]), "$.Events");
     unsplit(&ours, &registered(66_000), "$.users");
     // Much beside the list.
     let pad = "x".repeat(100_000);
@@ -133,8 +134,8 @@ fn a_hundred_events_of_any_ordinary_size_are_split() {
 fn what_is_split_stays_within_the_bound() {
     for request in [
         registered(60_000),
-        envelope("Push.AllMemberPush", &["0"; 5000]),
-        envelope("Push.AllMemberPush", &["{}"; 60_000]),
+        envelope("Push.AllMemberPush", &vec!["0"; 5000]),
+        envelope("Push.AllMemberPush", &vec!["{}"; 60_000]),
     ] {
         let batch = batch(&catalogue(), &request);
         assert!(batch.records() >= 5000);
