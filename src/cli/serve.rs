@@ -1,6 +1,6 @@
 //! `imbridge serve`: the service.
 
-use super::USAGE;
+use super::{USAGE, terminal};
 use crate::app::{self, App};
 use crate::catalogue::Catalogue;
 use crate::config::{Config, LogFormat, properties_refused};
@@ -8,7 +8,7 @@ use crate::files;
 use crate::normalise::topics::{Topics, illegal};
 use crate::telemetry::logging;
 use anyhow::Context;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub fn run(_args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(USAGE));
     }
     let json = config.log.format == LogFormat::Json;
-    logging::start(&config.log.filter, json, !json && std::io::stderr().is_terminal())
+    logging::start(&config.log.filter, json, !json && terminal::colour_on_stderr())
         .map_err(anyhow::Error::msg)?;
     let brokers = config.require_brokers()?;
     app::kafka_settings(&config, brokers).check().map_err(|why| properties_refused(&why))?;
@@ -116,16 +116,25 @@ fn warn(config: &Config) {
     );
 }
 
+/// Says where it listens: the sockets accept from here on.
+fn announce(app: &App) -> std::io::Result<()> {
+    let (callbacks, admin) = (app.callbacks_address(), app.admin_address());
+    tracing::info!(%callbacks, %admin, "listening");
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "callbacks listening on http://{callbacks}")?;
+    writeln!(out, "admin listening on http://{admin}")?;
+    out.flush()
+}
+
 async fn serve(config: &Config, catalogue: Arc<Catalogue>) -> anyhow::Result<ExitCode> {
     let brokers = config.require_brokers()?.to_owned();
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let app = App::start(config, &brokers, catalogue)?;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "callbacks listening on http://{}", app.callbacks_address())?;
-    writeln!(out, "admin listening on http://{}", app.admin_address())?;
-    out.flush()?;
-    drop(out);
+    if let Err(error) = announce(&app) {
+        // Whoever started the bridge may not care where it listens; the senders do.
+        tracing::warn!(%error, "standard output cannot be written; serving all the same");
+    }
     let mut signalled = async || {
         tokio::select! {
             _ = terminate.recv() => tracing::info!("SIGTERM"),

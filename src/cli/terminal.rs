@@ -57,6 +57,11 @@ impl Screen {
     }
 }
 
+/// Whether colours are wanted on standard error: a terminal, and no `NO_COLOR`.
+pub(super) fn colour_on_stderr() -> bool {
+    anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never
+}
+
 /// A line under construction.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Line {

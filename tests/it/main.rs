@@ -8,7 +8,7 @@
 //!
 //! * `catalogue`: laws that join the catalogue with samples and fixtures.
 //! * `cli`: what the binary says and how it exits, help, health, the demo; `cli_kafka`: its commands
-//!   that read Kafka.
+//!   that read Kafka; `cli_serve`: what `serve` makes of what it is started with.
 //! * `deploy`: the container image, the compose file and the Prometheus configuration agree with
 //!   each other, with the settings and with what is in the repository.
 //! * `fuzz_targets`: the functions of `fuzz/`, run on stable for a while.
@@ -44,6 +44,7 @@ mod admin_port;
 mod catalogue;
 mod cli;
 mod cli_kafka;
+mod cli_serve;
 mod deploy;
 mod fuzz_targets;
 mod extra_rows;

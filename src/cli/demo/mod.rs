@@ -9,7 +9,7 @@ mod stage;
 mod summary;
 mod view;
 
-use super::terminal::Screen;
+use super::terminal::{self, Screen};
 use super::{USAGE, serve, stop};
 use crate::app::App;
 use crate::catalogue::Catalogue;
@@ -18,7 +18,7 @@ use crate::config::{Config, LogFormat};
 use crate::http;
 use crate::simulate::Report;
 use crate::telemetry::{Ledger, logging};
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::num::NonZeroU64;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(USAGE));
     };
     let json = config.log.format == LogFormat::Json;
-    logging::start(&config.log.filter, json, !json && std::io::stderr().is_terminal())
+    logging::start(&config.log.filter, json, !json && terminal::colour_on_stderr())
         .map_err(anyhow::Error::msg)?;
     http::block_on(play(args, &config, (catalogue, topics), &ignored))
 }

@@ -1,0 +1,98 @@
+//! What `imbridge serve` makes of the terminal, the pipes and the sockets that it is started with.
+//!
+//! In: the real program, started as shells and service managers start it. Out: it serves, or says in
+//! one sentence each why it does not.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::os::fd::OwnedFd;
+use std::process::{Child, Stdio};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use crate::cli::{NOBODY, command, ended, signal};
+use crate::support::process::{SOON, wait_for};
+
+/// A port of its own for each listener, and a Kafka that is never there.
+const SETTINGS: [(&str, &str); 4] = [
+    ("IMBRIDGE_LISTEN", "127.0.0.1:0"),
+    ("IMBRIDGE_ADMIN_LISTEN", "127.0.0.1:0"),
+    ("IMBRIDGE_KAFKA_BROKERS", NOBODY),
+    ("IMBRIDGE_DRAIN_SECONDS", "0"),
+];
+
+/// Reads log lines until one contains `word`.
+fn read_until(log: &mut impl BufRead, word: &str) -> String {
+    let mut seen = String::new();
+    while log.read_line(&mut seen).expect("its words are UTF-8") > 0 {
+        if seen.contains(word) {
+            return seen;
+        }
+    }
+    panic!("no {word:?} in {seen}");
+}
+
+/// Asks a child to end; it must end well.
+fn end(mut child: Child, mut log: impl Read) {
+    signal(&child, "TERM");
+    let status = wait_for("the program ends", SOON, || child.try_wait().expect("a child"));
+    let mut rest = String::new();
+    // A terminal whose last user is gone is an error to read, not an end.
+    let _over = log.read_to_string(&mut rest).is_err();
+    assert_eq!(status.code(), Some(0), "{rest}");
+}
+
+#[test]
+fn it_serves_although_nobody_reads_its_standard_output() {
+    // `imbridge serve | true` ended at once, without a word and with exit code 0.
+    let mut child = command(&["serve"], &SETTINGS).spawn().expect("the binary was built");
+    drop(child.stdout.take());
+    let mut log = BufReader::new(child.stderr.take().expect("it is piped"));
+    let told = read_until(&mut log, "standard output cannot be written");
+    assert!(told.contains("WARN"), "{told}");
+    assert!(child.try_wait().expect("a child").is_none(), "it serves: {told}");
+    let listening = told.lines().find(|line| line.contains("listening")).expect("it says where");
+    let (_, address) = listening.split_once("callbacks=").expect("the address is in the log");
+    let address = address.split_ascii_whitespace().next().expect("an address");
+    let _connected = std::net::TcpStream::connect(address).expect("it accepts");
+    end(child, log);
+}
+
+/// A terminal: the end that shows, and the end for the program.
+fn terminal() -> (File, OwnedFd) {
+    let shows = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal is left");
+    grantpt(&shows).expect("it is ours");
+    unlockpt(&shows).expect("it is ours");
+    let name = ptsname(&shows, Vec::new()).expect("it has a name");
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let writes = rustix::fs::open(&name, flags, Mode::empty()).expect("it can be opened");
+    (shows.into(), writes)
+}
+
+#[test]
+fn the_log_has_colours_on_a_terminal_unless_somebody_does_not_want_them() {
+    for (setting, coloured) in [("IMBRIDGE_LOG", true), ("NO_COLOR", false)] {
+        let (shows, writes) = terminal();
+        let mut serve = command(&["serve"], &SETTINGS);
+        serve.env("TERM", "xterm").env(setting, "info").stdout(Stdio::null()).stderr(writes);
+        let child = serve.spawn().expect("the binary was built");
+        // The parent's hand on the program's end of the terminal.
+        drop(serve);
+        let mut log = BufReader::new(shows);
+        let told = read_until(&mut log, "listening");
+        assert_eq!(told.contains('\u{1b}'), coloured, "{setting}: {told:?}");
+        end(child, log);
+    }
+}
+
+#[test]
+fn the_log_has_no_colours_in_a_pipe() {
+    let mut child = command(&["serve"], &SETTINGS).spawn().expect("the binary was built");
+    let mut out = BufReader::new(child.stdout.take().expect("it is piped"));
+    read_until(&mut out, "admin listening on http://");
+    signal(&child, "TERM");
+    let ran = ended(child);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(ran.err.contains("stopped") && !ran.err.contains('\u{1b}'), "{}", ran.err);
+}
