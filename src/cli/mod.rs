@@ -19,6 +19,7 @@ use crate::call::{Phase, Provider};
 use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::kafka::KafkaSettings;
+use crate::kafka::SignalClass;
 use crate::kafka::admin::AdminError;
 use clap::{Parser, Subcommand};
 use std::io::{ErrorKind, Write};
@@ -129,9 +130,11 @@ fn kafka_config(brokers: Option<&str>) -> anyhow::Result<Option<(Config, KafkaSe
 
 /// Why nothing was heard from Kafka.
 fn unreachable(brokers: &str, error: &AdminError) -> anyhow::Error {
-    anyhow::anyhow!(
-        "Kafka at {brokers} (--brokers, IMBRIDGE_KAFKA_BROKERS) cannot be reached: {error}"
-    )
+    let what = match error.class {
+        SignalClass::Other => "cannot answer",
+        _ => "cannot be reached",
+    };
+    anyhow::anyhow!("Kafka at {brokers} (--brokers, IMBRIDGE_KAFKA_BROKERS) {what}: {error}")
 }
 
 fn complain(error: &anyhow::Error) {

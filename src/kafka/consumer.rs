@@ -24,6 +24,8 @@ use std::time::{Duration, Instant};
 const REFRESH: Duration = Duration::from_secs(3);
 /// How long such a look may take.
 const REFRESH_MAX: Duration = Duration::from_secs(1);
+/// How often a bound that is not known is asked for again.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Where reading starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,19 +93,44 @@ pub enum Next {
     End,
 }
 
+/// Which record is the next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum From {
+    /// The oldest one.
+    #[default]
+    Beginning,
+    /// The one with this offset.
+    At(i64),
+    /// The first one that comes from now on.
+    End,
+}
+
 /// One partition's place.
 #[derive(Debug, Clone, Copy, Default)]
 struct Place {
-    /// Offset of the next record; `None`: the beginning.
-    next: Option<i64>,
+    next: From,
     /// Where to stop, if at all.
     end: Option<i64>,
 }
 
 impl Place {
     fn is_done(self) -> bool {
-        self.end.is_some_and(|end| self.next.unwrap_or(0) >= end)
+        let next = match self.next {
+            From::Beginning => 0,
+            From::At(next) => next,
+            From::End => return self.end.is_some(),
+        };
+        self.end.is_some_and(|end| next >= end)
     }
+}
+
+/// The wanted topics as the cluster speaks of them.
+#[derive(Debug, Default)]
+struct Look {
+    /// Numbers of partitions.
+    topics: BTreeMap<String, usize>,
+    /// Those that are there, but of which nothing can be told now.
+    troubled: BTreeMap<String, KafkaError>,
 }
 
 /// A reader; see the module's documentation.
@@ -113,6 +140,12 @@ pub struct Reader {
     until_end: bool,
     /// By topic; a partition's number is its place in the list.
     places: BTreeMap<String, Vec<Place>>,
+    /// Topics that were there at the start, but of which nothing could be told: what is in them
+    /// already is older than "now".
+    awaited: BTreeSet<String>,
+    start: Start,
+    /// Topics that the last look did not find.
+    missed: BTreeSet<String>,
     refreshed: Instant,
 }
 
@@ -143,30 +176,52 @@ impl Reader {
             wanted: Box::new(wanted),
             until_end,
             places: BTreeMap::new(),
+            awaited: BTreeSet::new(),
+            start,
+            missed: BTreeSet::new(),
             refreshed: clock::now(),
         };
-        let topics = reader.partitions(timeout)?;
-        reader.places = topics
-            .into_iter()
-            .map(|(topic, partitions)| (topic, vec![Place::default(); partitions]))
-            .collect();
+        reader.look_first(timeout)?;
         if start == Start::Now || until_end {
             let ends = reader.bounds(Offset::End, timeout)?;
             reader.each(|topic, partition, place| {
-                let end = ends.find_partition(topic, partition).and_then(|at| at.offset().to_raw());
-                place.end = until_end.then_some(end.unwrap_or(0));
-                place.next = if start == Start::Now { end } else { None };
+                let end = known(&ends, topic, partition);
+                place.end = end.filter(|_| until_end);
+                place.next = match start {
+                    Start::Now => end.map_or(From::End, From::At),
+                    Start::Beginning => From::Beginning,
+                };
             });
         }
         if until_end && start == Start::Beginning {
             let begins = reader.bounds(Offset::Beginning, timeout)?;
             reader.each(|topic, partition, place| {
-                place.next =
-                    begins.find_partition(topic, partition).and_then(|at| at.offset().to_raw());
+                place.next = known(&begins, topic, partition).map_or(From::Beginning, From::At);
             });
         }
         reader.assign()?;
         Ok(reader)
+    }
+
+    /// Takes in what is there at the start. Whoever stops at the ends must know them all.
+    fn look_first(&mut self, timeout: Duration) -> Result<(), AdminError> {
+        let until = clock::now() + timeout;
+        loop {
+            let look = self.look(timeout)?;
+            if self.until_end
+                && let Some((topic, error)) = look.troubled.first_key_value()
+            {
+                if clock::now() < until {
+                    std::thread::sleep(ASK_AGAIN);
+                    continue;
+                }
+                return Err(unknown(&format!("of topic {topic}"), error));
+            }
+            let places = |(topic, partitions)| (topic, vec![Place::default(); partitions]);
+            self.places = look.topics.into_iter().map(places).collect();
+            self.awaited = look.troubled.into_keys().collect();
+            return Ok(());
+        }
     }
 
     /// The next record, waiting up to `timeout` for it.
@@ -187,7 +242,7 @@ impl Reader {
                 let partition = usize::try_from(message.partition()).unwrap_or(usize::MAX);
                 let Some(place) = places.and_then(|all| all.get_mut(partition)) else { continue };
                 let beyond = place.end.is_some_and(|end| message.offset() >= end);
-                place.next = Some(message.offset() + 1);
+                place.next = From::At(message.offset() + 1);
                 if !beyond {
                     return Next::Event(Event::copy(&message));
                 }
@@ -208,39 +263,88 @@ impl Reader {
         self.places.keys().map(String::as_str)
     }
 
-    /// Wanted topics and their numbers of partitions.
-    fn partitions(&self, timeout: Duration) -> Result<BTreeMap<String, usize>, AdminError> {
+    /// What the cluster says of the wanted topics.
+    fn look(&self, timeout: Duration) -> Result<Look, AdminError> {
         let metadata =
             self.consumer.fetch_metadata(None, timeout).map_err(|error| self.failed(&error))?;
-        let topics = metadata.topics().iter();
-        Ok(topics
-            .filter(|topic| topic.error().is_none() && (self.wanted)(topic.name()))
-            .map(|topic| (topic.name().to_owned(), topic.partitions().len()))
-            .collect())
+        let mut look = Look::default();
+        for topic in metadata.topics().iter().filter(|topic| (self.wanted)(topic.name())) {
+            let name = topic.name().to_owned();
+            match topic.error().map(|error| KafkaError::MetadataFetch(error.into())) {
+                None => {
+                    look.topics.insert(name, topic.partitions().len());
+                }
+                Some(error) if is_gone(&error) => {}
+                Some(error) => {
+                    look.troubled.insert(name, error);
+                }
+            }
+        }
+        Ok(look)
     }
 
-    /// First or last offsets of all places, one request per broker.
+    /// First or last offsets of all places, one request per broker. A partition without a leader has
+    /// none for now: whoever stops at the ends waits for it and fails without it.
     fn bounds(&self, bound: Offset, timeout: Duration) -> Result<TopicPartitionList, AdminError> {
-        let list = self.list(|_| bound)?;
-        if list.count() == 0 {
-            return Ok(list);
+        let until = clock::now() + timeout;
+        loop {
+            let list = self.list(|_| bound)?;
+            if list.count() == 0 {
+                return Ok(list);
+            }
+            let (answer, lacking) = match self.consumer.offsets_for_times(list, timeout) {
+                Ok(answer) => {
+                    let lacking = answer.elements().iter().find_map(|element| {
+                        let of = format!(
+                            "of partition {} of topic {}",
+                            element.partition(),
+                            element.topic()
+                        );
+                        Some(unknown(&of, &element.error().err()?))
+                    });
+                    (answer, lacking)
+                }
+                // The answer when no partition at all has a leader.
+                Err(error) if error.rdkafka_error_code() == Some(Code::UnknownPartition) => {
+                    (TopicPartitionList::new(), Some(unknown("of any partition", &error)))
+                }
+                Err(error) => return Err(self.failed(&error)),
+            };
+            match lacking {
+                Some(error) if self.until_end => {
+                    if clock::now() >= until {
+                        return Err(error);
+                    }
+                }
+                _ => return Ok(answer),
+            }
+            std::thread::sleep(ASK_AGAIN);
+            // librdkafka asks nobody again about a partition that it has seen without a leader.
+            self.look(timeout)?;
         }
-        self.consumer.offsets_for_times(list, timeout).map_err(|error| self.failed(&error))
     }
 
     /// Takes in topics that appeared and forgets those that went; failing to look is no failure.
     fn refresh(&mut self) {
         self.refreshed = clock::now();
-        let Ok(topics) = self.partitions(REFRESH_MAX) else { return };
+        let Ok(look) = self.look(REFRESH_MAX) else { return };
         let shape = |places: &BTreeMap<String, Vec<Place>>| -> BTreeSet<(String, usize)> {
             places.iter().map(|(topic, all)| (topic.clone(), all.len())).collect()
         };
         let before = shape(&self.places);
-        self.places.retain(|topic, _| topics.contains_key(topic));
+        let is_there =
+            |topic: &String| look.topics.contains_key(topic) || look.troubled.contains_key(topic);
+        // A broker that has just started may not know all topics yet: twice missed is gone.
+        let missed: BTreeSet<String> =
+            self.places.keys().filter(|topic| !is_there(topic)).cloned().collect();
+        self.places.retain(|topic, _| !(missed.contains(topic) && self.missed.contains(topic)));
+        self.missed = missed;
         if !self.until_end {
-            for (topic, partitions) in topics {
+            for (topic, partitions) in look.topics {
+                let was_there = self.awaited.remove(&topic) && self.start == Start::Now;
+                let next = if was_there { From::End } else { From::Beginning };
                 let places = self.places.entry(topic).or_default();
-                places.resize(partitions.max(places.len()), Place::default());
+                places.resize(partitions.max(places.len()), Place { next, end: None });
             }
         }
         if shape(&self.places) != before
@@ -251,7 +355,11 @@ impl Reader {
     }
 
     fn assign(&self) -> Result<(), AdminError> {
-        let list = self.list(|place| place.next.map_or(Offset::Beginning, Offset::Offset))?;
+        let list = self.list(|place| match place.next {
+            From::Beginning => Offset::Beginning,
+            From::At(next) => Offset::Offset(next),
+            From::End => Offset::End,
+        })?;
         self.consumer.assign(&list).map_err(|error| self.failed(&error))
     }
 
@@ -286,4 +394,28 @@ impl Reader {
             None => AdminError { class: signal_class(code), text: words(error) },
         }
     }
+}
+
+/// The offset that a bound was found to be.
+fn known(bounds: &TopicPartitionList, topic: &str, partition: i32) -> Option<i64> {
+    let bound = bounds.find_partition(topic, partition)?;
+    match (bound.error(), bound.offset()) {
+        (Ok(()), Offset::Offset(offset)) => Some(offset),
+        _ => None,
+    }
+}
+
+/// Why a bound is not known.
+fn unknown(of: &str, error: &KafkaError) -> AdminError {
+    let why = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
+    let text = format!("where the end {of} is cannot be told: {why}");
+    AdminError { class: SignalClass::Other, text }
+}
+
+/// Whether the cluster says that a topic does not exist.
+fn is_gone(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownTopicId)
+    )
 }

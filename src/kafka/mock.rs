@@ -171,6 +171,27 @@ impl MockKafka {
         self.cluster.clear_request_errors(RDKafkaApiKey::Produce);
     }
 
+    /// Takes the leader of a partition away, or gives it back to the first broker.
+    ///
+    /// # Errors
+    /// There is no such partition.
+    pub fn lead(&self, topic: &str, partition: u16, led: bool) -> Result<(), MockError> {
+        Ok(self.cluster.partition_leader(topic, i32::from(partition), led.then_some(1))?)
+    }
+
+    /// Lets the cluster say of a topic that it can tell nothing now, or lets it speak again.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub fn trouble(&self, topic: &str, troubled: bool) -> Result<(), MockError> {
+        let answer = if troubled {
+            E::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE
+        } else {
+            E::RD_KAFKA_RESP_ERR_NO_ERROR
+        };
+        Ok(self.cluster.topic_error(topic, answer)?)
+    }
+
     /// Closes all connections and takes no new ones.
     ///
     /// # Errors

@@ -167,6 +167,80 @@ fn tail_follows_takes_up_new_topics_and_ends_cleanly_when_interrupted() {
 }
 
 #[test]
+fn the_end_of_a_partition_without_a_leader_is_waited_for_and_never_made_up() {
+    // Such a partition counted as read: `--until-end` ended well and had left its events out.
+    let (kafka, brokers) = kafka(&["h."]);
+    publish(&brokers, "h.", "structured");
+    for partition in [0, 1] {
+        kafka.lead("h.events", partition, false).expect("it is there");
+    }
+    let alone = tail(&brokers, "h.", &["--json"]);
+    assert_eq!((alone.code, alone.out.as_str()), (Some(1), ""), "{}", alone.err);
+    kafka.lead("h.events", 0, true).expect("it is there");
+    let without = tail(&brokers, "h.", &["--json"]);
+    assert_eq!((without.code, without.out.as_str()), (Some(1), ""), "{}", without.err);
+    let words = "the end of partition 1 of topic h.events";
+    assert!(without.err.contains(words) && without.err.lines().count() == 1, "{}", without.err);
+
+    let back = Instant::now() + Duration::from_secs(2);
+    let ran = std::thread::scope(|scope| {
+        let tailed = scope.spawn(|| tail(&brokers, "h.", &["--json"]));
+        std::thread::sleep(back.saturating_duration_since(Instant::now()));
+        kafka.lead("h.events", 1, true).expect("it is there");
+        tailed.join().expect("it only runs the program")
+    });
+    assert_eq!(events(&ran).len(), 3, "{}", ran.out);
+}
+
+#[test]
+fn a_topic_that_is_in_trouble_for_a_while_is_read_on_from_where_it_was() {
+    // One look at a cluster that could not speak of a topic forgot it; the next one took it for new
+    // and showed everything that was in it.
+    let (kafka, brokers) = kafka(&["i.", "j."]);
+    publish(&brokers, "i.", "structured");
+    publish(&brokers, "j.", "structured");
+    kafka.trouble("j.events", true).expect("the mock obeys");
+    let settings = [("IMBRIDGE_KAFKA_BROKERS", NOBODY)];
+    let topics = ["--topic", "i.events", "--topic", "j.events"];
+    let arguments = [&["tail", "--json", "--meta", "--brokers", &brokers][..], &topics].concat();
+    let mut child = command(&arguments, &settings).spawn().expect("the binary");
+    let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+    std::thread::sleep(Duration::from_secs(3));
+    kafka.trouble("i.events", true).expect("the mock obeys");
+    std::thread::sleep(Duration::from_secs(5));
+    for topic in ["i.events", "j.events"] {
+        kafka.trouble(topic, false).expect("the mock obeys");
+    }
+    // Both are looked at, and read on, before more comes.
+    std::thread::sleep(Duration::from_secs(6));
+    publish(&brokers, "i.", "structured");
+    publish(&brokers, "j.", "structured");
+    let mut seen = Vec::new();
+    while seen.len() < 6 {
+        let line = lines.next().expect("it follows").expect("its words are UTF-8");
+        let wrapped: Value = serde_json::from_str(&line).expect("JSON");
+        let named = (wrapped["topic"].to_string(), wrapped["partition"].to_string());
+        seen.push((named, wrapped["offset"].as_i64().expect("a number")));
+    }
+    signal(&child, "INT");
+    let ran = ended(child);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(lines.next().is_none(), "nothing twice");
+    // Each was published twice: whatever is shown is the second half of its partition.
+    let whole = tail(&brokers, "i.", &["--json", "--meta"]);
+    let whole = whole.out + &tail(&brokers, "j.", &["--json", "--meta"]).out;
+    assert_eq!(whole.lines().count(), 12);
+    for (named, offset) in &seen {
+        let of = |line: &&str| {
+            let wrapped: Value = serde_json::from_str(line).expect("JSON");
+            (wrapped["topic"].to_string(), wrapped["partition"].to_string()) == *named
+        };
+        let all = i64::try_from(whole.lines().filter(of).count()).expect("a few");
+        assert!(*offset >= all / 2, "{named:?} offset {offset} of {all}");
+    }
+}
+
+#[test]
 fn tail_ends_quietly_when_nobody_reads_it_any_more() {
     let (_kafka, brokers) = kafka(&["e."]);
     let mut child = follow(&brokers, "e.");
