@@ -100,31 +100,31 @@ pub fn read_items(path: &Path) -> Result<Vec<String>, FileError> {
 /// Reads a properties file: `key=value` lines, split at the first `=`, both sides trimmed.
 ///
 /// Empty lines and lines that begin with `#` are left out. Pairs come in the order of the file,
-/// repeated keys included. A file without pairs is fine.
+/// repeated keys included. A file without pairs is fine. With them comes a `Line` for each line
+/// without `=`, without a key, or with a NUL character (which no C library could take).
 ///
 /// # Errors
-/// Those of [`read_text`], and `Line` for a line without `=`, without a key, or with a NUL
-/// character (which no C library could take).
-pub fn read_properties(path: &Path) -> Result<Vec<(String, String)>, FileError> {
+/// Those of [`read_text`].
+pub fn read_properties(path: &Path) -> Result<(Vec<(String, String)>, Vec<FileError>), FileError> {
     let text = read_text(path, SMALL_FILE_BYTES_MAX)?;
-    let mut pairs = Vec::new();
+    let (mut pairs, mut wrong) = (Vec::new(), Vec::new());
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let wrong = |expected| FileError::Line { path: path.to_owned(), line: index + 1, expected };
-        if line.contains('\0') {
-            return Err(wrong("text without NUL characters"));
-        }
+        let mut expect = |expected| {
+            wrong.push(FileError::Line { path: path.to_owned(), line: index + 1, expected });
+        };
         match line.split_once('=') {
+            _ if line.contains('\0') => expect("text without NUL characters"),
             Some((key, value)) if !key.trim().is_empty() => {
                 pairs.push((key.trim().to_owned(), value.trim().to_owned()));
             }
-            _ => return Err(wrong("key=value")),
+            _ => expect("key=value"),
         }
     }
-    Ok(pairs)
+    Ok((pairs, wrong))
 }
 
 #[cfg(test)]
@@ -165,16 +165,21 @@ mod tests {
         );
         let expected = [("sasl.username", "me"), ("sasl.password", "a=b#c"), ("empty", "")];
         let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        assert_eq!(read_properties(file.path()).expect("readable"), expected);
+        let (pairs, wrong) = read_properties(file.path()).expect("readable");
+        assert_eq!((pairs, wrong.len()), (expected.to_vec(), 0));
     }
 
     #[test]
-    fn a_property_line_of_another_form_is_named_by_number_and_never_quoted() {
-        for content in ["a=1\nhunter2\n", "a=1\n=hunter2\n", "a=1\nb=hunter2\0\n"] {
-            let file = file(content.as_bytes());
-            let message = read_properties(file.path()).expect_err("malformed").to_string();
-            assert!(message.contains("line 2: expected"), "{message}");
-            assert!(!message.contains("hunter2"), "{message}");
+    fn property_lines_of_another_form_are_named_by_number_and_never_quoted() {
+        let file = file(b"a=1\nhunter2\n=hunter2\nc=3\nb=hunter2\0\n");
+        let (pairs, wrong) = read_properties(file.path()).expect("readable");
+        let names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["a", "c"], "the others are read all the same");
+        let told: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 3, "{told:?}");
+        for (told, line) in told.iter().zip([2, 3, 5]) {
+            assert!(told.contains(&format!("line {line}: expected")), "{told}");
+            assert!(!told.contains("hunter2"), "{told}");
         }
     }
 

@@ -265,7 +265,7 @@ pub fn kafka_settings(config: &Config, brokers: &str) -> KafkaSettings {
     KafkaSettings {
         brokers: brokers.to_owned(),
         properties: properties
-            .map(|(name, value)| (name.clone(), value.reveal().to_owned()))
+            .map(|property| (property.name.clone(), property.value.reveal().to_owned()))
             .collect(),
         topics_create: config.kafka.topics_create,
         partitions: config.kafka.partitions,

@@ -1,17 +1,20 @@
 //! `imbridge catalogue`: shows which commands are known and what becomes of them.
 //!
-//! In: arguments and the catalogue. Out: a table, one command in detail, or JSON, on `out`. What always
+//! In: arguments, settings and the catalogue. Out: a table, one command in detail, or JSON. What always
 //! holds: the exit status is 0, or 1 when the command is not known. A command that can give several
 //! kinds has an entry for each, in the table and in JSON.
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::Context as _;
 
+use super::remark;
+use super::settings::Examined;
 use crate::call::RowIndex;
-use crate::catalogue::{Catalogue, listing};
+use crate::catalogue::Catalogue;
+use crate::catalogue::listing;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,30 +35,33 @@ pub struct Args {
     /// per command and kind.
     #[arg(long)]
     pub json: bool,
-    /// File with further commands.
-    #[arg(long, value_name = "FILE", env = "IMBRIDGE_CATALOGUE")]
+    /// File with further commands, in place of `IMBRIDGE_CATALOGUE`
+    #[arg(long, value_name = "FILE")]
     pub file: Option<OsString>,
 }
 
-impl Args {
-    /// The file with further commands; an empty variable counts as not set.
-    #[must_use]
-    pub fn file(&self) -> Option<&Path> {
-        self.file.as_deref().filter(|file| !file.is_empty()).map(Path::new)
-    }
-}
-
-/// Runs it with the catalogue that [`Args::file`] leads to, and gives the exit status.
+/// Shows what is asked for.
 ///
 /// # Errors
-/// `out` cannot be written.
-pub fn run(args: &Args, catalogue: &Catalogue, out: &mut dyn Write) -> anyhow::Result<u8> {
+/// The settings are wrong, or standard output cannot be written.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    // Of a name that comes twice the first counts.
+    let given = args.file.as_ref().map(|file| ("IMBRIDGE_CATALOGUE".into(), file.clone()));
+    let mut settings = Examined::of(given.into_iter().chain(std::env::vars_os()));
+    let catalogue = settings.catalogue();
+    settings.topics(&catalogue);
+    settings.done()?;
+    Ok(ExitCode::from(show(args, &catalogue, &mut std::io::stdout().lock())?))
+}
+
+/// Shows it on `out`, and gives the exit status.
+fn show(args: &Args, catalogue: &Catalogue, out: &mut dyn Write) -> anyhow::Result<u8> {
     let rows = match args.command.as_deref() {
         None => None,
         Some(name) => {
             let rows = listing::search(catalogue, name);
             if rows.is_empty() {
-                anstream::eprintln!("{}", unknown(catalogue, name));
+                remark(&unknown(catalogue, name));
                 return Ok(1);
             }
             Some(rows)
@@ -93,7 +99,8 @@ mod tests {
     fn shown(command: Option<&str>, json: bool) -> (u8, String) {
         let args = Args { command: command.map(str::to_owned), json, file: None };
         let mut out = Vec::new();
-        let status = run(&args, &Catalogue::embedded(), &mut out).expect("a Vec takes all");
+        let catalogue = Catalogue::embedded();
+        let status = show(&args, &catalogue, &mut out).expect("a Vec takes all");
         (status, String::from_utf8(out).expect("text"))
     }
 

@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod demo;
 pub mod health;
 pub mod serve;
+mod settings;
 pub mod simulate;
 mod stop;
 pub mod tail;
@@ -17,11 +18,12 @@ pub mod topics;
 use crate::app;
 use crate::call::{Phase, Provider};
 use crate::catalogue::Catalogue;
-use crate::config::Config;
+use crate::config::{Config, Problem};
 use crate::kafka::KafkaSettings;
 use crate::kafka::SignalClass;
 use crate::kafka::admin::AdminError;
 use clap::{Parser, Subcommand};
+use settings::Examined;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
@@ -80,7 +82,7 @@ pub fn run() -> ExitCode {
         }
         Command::Tail(args) => tail::run(&args),
         Command::Topics(args) => topics::run(&args),
-        Command::Catalogue(args) => show_catalogue(&args),
+        Command::Catalogue(args) => catalogue::run(&args),
         Command::Health(args) => health::run(&args),
     };
     done.unwrap_or_else(|error| {
@@ -100,32 +102,27 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
     io.is_some_and(|io| io.kind() == ErrorKind::BrokenPipe)
 }
 
-fn show_catalogue(args: &catalogue::Args) -> anyhow::Result<ExitCode> {
-    let Some(catalogue) = serve::read_catalogue(args.file())? else {
-        return Ok(ExitCode::from(USAGE));
-    };
-    let status = catalogue::run(args, &catalogue, &mut std::io::stdout().lock())?;
-    Ok(ExitCode::from(status))
-}
-
 /// Phase of a command; those without a row count as after.
 fn phase_of(catalogue: &Catalogue, provider: Provider, command: &str) -> Phase {
     catalogue.find(provider, command).map_or(Phase::After, |row| catalogue.plan(row).phase)
 }
 
-/// The settings with a way to Kafka; `brokers` stands in place of the setting. `None` after it was
-/// said that there are no brokers.
-fn kafka_config(brokers: Option<&str>) -> anyhow::Result<Option<(Config, KafkaSettings)>> {
+/// The settings of a command that needs Kafka; `brokers` stands in place of the setting.
+fn examine_with_kafka(brokers: Option<&str>) -> Examined {
     // Of a name that comes twice the first counts.
     let given = brokers.map(|brokers| ("IMBRIDGE_KAFKA_BROKERS".into(), brokers.into()));
-    let config = Config::from_vars(given.into_iter().chain(std::env::vars_os()))?;
-    let Some(brokers) = &config.kafka.brokers else {
-        remark("no brokers: give --brokers HOST:PORT or set IMBRIDGE_KAFKA_BROKERS");
-        return Ok(None);
-    };
-    let kafka = app::kafka_settings(&config, brokers);
-    kafka.check().map_err(|why| crate::config::properties_refused(&why))?;
-    Ok(Some((config, kafka)))
+    let mut settings = Examined::of(given.into_iter().chain(std::env::vars_os()));
+    if settings.is_without_brokers() {
+        let what = "is not set, and there is no --brokers: expected HOST:PORT of one of them";
+        settings.report(Problem::of("IMBRIDGE_KAFKA_BROKERS", what));
+    }
+    settings.properties();
+    settings
+}
+
+/// The way to Kafka that settings name.
+fn kafka_of(config: &Config) -> anyhow::Result<KafkaSettings> {
+    Ok(app::kafka_settings(config, config.require_brokers()?))
 }
 
 /// Why nothing was heard from Kafka.

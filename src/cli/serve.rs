@@ -1,15 +1,13 @@
 //! `imbridge serve`: the service.
 
-use super::{USAGE, terminal};
-use crate::app::{self, App};
+use super::settings::Examined;
+use super::terminal;
+use crate::app::App;
 use crate::catalogue::Catalogue;
-use crate::config::{Config, LogFormat, properties_refused};
-use crate::files;
-use crate::normalise::topics::{Topics, illegal};
+use crate::config::{Config, LogFormat};
 use crate::telemetry::logging;
 use anyhow::Context;
 use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
@@ -37,61 +35,16 @@ pub struct Args {}
 /// # Errors
 /// What the caller shows; problems of the configuration are shown here.
 pub fn run(_args: &Args) -> anyhow::Result<ExitCode> {
-    let config = Config::for_serve(std::env::vars_os())?;
-    let Some(catalogue) = catalogue(&config)? else { return Ok(ExitCode::from(USAGE)) };
-    if topics(&config, &catalogue)?.is_none() {
-        return Ok(ExitCode::from(USAGE));
-    }
+    let mut settings = Examined::for_serve(std::env::vars_os());
+    let catalogue = settings.catalogue();
+    settings.topics(&catalogue);
+    settings.properties();
+    let config = settings.done()?;
     let json = config.log.format == LogFormat::Json;
     logging::start(&config.log.filter, json, !json && terminal::colour_on_stderr())
         .map_err(anyhow::Error::msg)?;
-    let brokers = config.require_brokers()?;
-    app::kafka_settings(&config, brokers).check().map_err(|why| properties_refused(&why))?;
     warn(&config);
     crate::http::block_on(serve(&config, catalogue))
-}
-
-/// The catalogue with the operator's rows; `None` after its mistakes were shown.
-pub(super) fn catalogue(config: &Config) -> anyhow::Result<Option<Arc<Catalogue>>> {
-    read_catalogue(config.catalogue.as_deref())
-}
-
-/// The catalogue with the rows of a file, if there is one; `None` after its mistakes were shown.
-pub(super) fn read_catalogue(file: Option<&Path>) -> anyhow::Result<Option<Arc<Catalogue>>> {
-    let Some(path) = file else {
-        return Ok(Some(Arc::new(Catalogue::embedded())));
-    };
-    let name = path.display().to_string();
-    let text = files::read_text(path, files::SMALL_FILE_BYTES_MAX * 16)
-        .map_err(|error| anyhow::anyhow!("IMBRIDGE_CATALOGUE: {error}"));
-    let problems = match text {
-        Ok(text) => match Catalogue::with_extra(&name, &text) {
-            Ok(catalogue) => return Ok(Some(Arc::new(catalogue))),
-            Err(problems) => problems.iter().map(ToString::to_string).collect(),
-        },
-        Err(error) => vec![error.to_string()],
-    };
-    let mut out = anstream::stderr().lock();
-    for problem in problems {
-        writeln!(out, "imbridge: {problem}")?;
-    }
-    Ok(None)
-}
-
-/// Names of all topics that the bridge may write to; `None` after the illegal ones were shown: a
-/// long prefix and a long name of an operator's row may be too much together.
-pub(super) fn topics(
-    config: &Config,
-    catalogue: &Catalogue,
-) -> anyhow::Result<Option<Vec<String>>> {
-    let topics = Topics::new(catalogue, &config.kafka.topic_prefix, config.kafka.topic_by);
-    let names = topics.all(catalogue);
-    let problems: Vec<String> = names.iter().filter_map(|topic| illegal(topic)).collect();
-    let mut out = anstream::stderr().lock();
-    for problem in &problems {
-        writeln!(out, "imbridge: IMBRIDGE_TOPIC_PREFIX, IMBRIDGE_CATALOGUE: {problem}")?;
-    }
-    Ok(problems.is_empty().then_some(names))
 }
 
 fn warn(config: &Config) {

@@ -5,7 +5,7 @@
 //! none is changed or deleted.
 
 use super::terminal::{BOLD, DIM, GREEN, Line, PLAIN, RED, Screen};
-use super::{USAGE, kafka_config, remark, serve, unreachable};
+use super::{examine_with_kafka, kafka_of, remark, unreachable};
 use crate::kafka::{Admin, Topic};
 use clap::Subcommand;
 use serde_json::json;
@@ -70,13 +70,10 @@ struct Options {
 /// The settings are wrong, or Kafka cannot be reached.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (Action::List(options) | Action::Create(options)) = &args.action;
-    let Some((config, kafka)) = kafka_config(options.brokers.as_deref())? else {
-        return Ok(ExitCode::from(USAGE));
-    };
-    let Some(catalogue) = serve::catalogue(&config)? else { return Ok(ExitCode::from(USAGE)) };
-    let Some(names) = serve::topics(&config, &catalogue)? else {
-        return Ok(ExitCode::from(USAGE));
-    };
+    let mut settings = examine_with_kafka(options.brokers.as_deref());
+    let catalogue = settings.catalogue();
+    let names = settings.topics(&catalogue);
+    let kafka = kafka_of(&settings.done()?)?;
     let failed = |error| unreachable(&kafka.brokers, &error);
     let admin = Admin::open(&kafka).map_err(failed)?;
     let mut rows = rows(&names, admin.topics(ANSWER).map_err(failed)?);

@@ -9,9 +9,8 @@ use serde::Deserialize;
 
 use crate::event::{EventFormat, TopicBy};
 
-use super::properties;
+use super::properties::{self, Property};
 use super::read::{self, Reader};
-use super::secret::Secret;
 
 /// Longest topic prefix in characters. Kafka allows 249 for a name, which leaves 99 for the rest;
 /// the longest built-in one, a provider and its command, has 63.
@@ -27,8 +26,8 @@ pub struct Kafka {
     /// `IMBRIDGE_KAFKA_BROKERS`, joined by commas; see `Config::require_brokers`.
     pub brokers: Option<String>,
     /// librdkafka properties from the file and from variables, under librdkafka's own names (never
-    /// an alias), each once. Unknown names are refused by librdkafka when a client is created.
-    pub properties: Vec<(String, Secret)>,
+    /// an alias), each once. Whether librdkafka takes them is another question.
+    pub properties: Vec<Property>,
     /// `IMBRIDGE_TOPIC_PREFIX`.
     pub topic_prefix: String,
     /// `IMBRIDGE_TOPIC_BY`.

@@ -37,6 +37,7 @@ pub use journal::{AckLevel, Journal};
 pub use kafka::Kafka;
 pub use logging::{Log, LogFormat};
 pub use problems::{Problem, Problems};
+pub use properties::Property;
 pub use providers::{OpenIm, Tencent};
 pub use secret::Secret;
 pub use table::{SETTINGS, Setting};
@@ -85,7 +86,8 @@ impl Config {
     pub fn from_vars(
         pairs: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, Problems> {
-        Self::read(pairs, |_, _| {})
+        let (config, problems) = Self::examine(pairs);
+        Problems::none_in(problems).map(|()| config)
     }
 
     /// Like [`Config::from_vars`] for `serve`, which needs brokers: a missing list is reported with
@@ -96,6 +98,21 @@ impl Config {
     pub fn for_serve(
         pairs: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, Problems> {
+        let (config, problems) = Self::examine_for_serve(pairs);
+        Problems::none_in(problems).map(|()| config)
+    }
+
+    /// As [`Config::from_vars`], for whoever has more to check: defaults stand in for what is wrong.
+    #[must_use]
+    pub fn examine(pairs: impl IntoIterator<Item = (OsString, OsString)>) -> (Self, Vec<Problem>) {
+        Self::read(pairs, |_, _| {})
+    }
+
+    /// As [`Config::for_serve`], for whoever has more to check: defaults stand in for what is wrong.
+    #[must_use]
+    pub fn examine_for_serve(
+        pairs: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> (Self, Vec<Problem>) {
         Self::read(pairs, |vars, reader| {
             if !vars.is_set("IMBRIDGE_KAFKA_BROKERS") {
                 reader.problems.push(brokers_missing());
@@ -106,7 +123,7 @@ impl Config {
     fn read(
         pairs: impl IntoIterator<Item = (OsString, OsString)>,
         more_checks: impl FnOnce(&Vars, &mut Reader),
-    ) -> Result<Self, Problems> {
+    ) -> (Self, Vec<Problem>) {
         let mut reader = Reader::default();
         let vars = Vars::sort(pairs, &mut reader.problems);
         refuse_what_is_not_there_yet(&vars, &mut reader);
@@ -125,7 +142,7 @@ impl Config {
         more_checks(&vars, &mut reader);
         warn_of_a_small_budget(&config, &mut reader);
         config.warnings = reader.warnings;
-        if reader.problems.is_empty() { Ok(config) } else { Err(Problems(reader.problems)) }
+        (config, reader.problems)
     }
 
     /// The brokers, for commands that cannot do without.
@@ -135,13 +152,6 @@ impl Config {
     pub fn require_brokers(&self) -> Result<&str, Problems> {
         self.kafka.brokers.as_deref().ok_or_else(|| Problems(vec![brokers_missing()]))
     }
-}
-
-/// The problem that librdkafka has with the properties, in its own words.
-#[must_use]
-pub fn properties_refused(why: &str) -> Problems {
-    let what = format!("or IMBRIDGE_KAFKA_PROPERTIES: librdkafka refuses: {why}");
-    Problems(vec![Problem::of("IMBRIDGE_KAFKA_PROPERTY_*", &what)])
 }
 
 fn brokers_missing() -> Problem {

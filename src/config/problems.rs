@@ -25,7 +25,8 @@ impl Problem {
     }
 
     /// Any other mistake; `what` follows the variable's name.
-    pub(super) fn of(variable: &str, what: &str) -> Self {
+    #[must_use]
+    pub fn of(variable: &str, what: &str) -> Self {
         Self { variable: variable.to_owned(), sentence: format!("{variable} {what}") }
     }
 }
@@ -41,6 +42,14 @@ impl fmt::Display for Problem {
 pub struct Problems(pub(super) Vec<Problem>);
 
 impl Problems {
+    /// An error if there are any.
+    ///
+    /// # Errors
+    /// The problems.
+    pub fn none_in(problems: Vec<Problem>) -> Result<(), Self> {
+        if problems.is_empty() { Ok(()) } else { Err(Self(problems)) }
+    }
+
     /// The problems, in the order in which the settings were read.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.0.iter()

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::problems::quoted;
+use super::problems::{Problem, quoted};
 use super::read::Reader;
 use super::secret::Secret;
 use super::table::KAFKA_PROPERTY_PREFIX;
@@ -82,65 +82,93 @@ const WITH_UNDERSCORE: &[&str] = &[
     "throttle_cb",
 ];
 
+/// A librdkafka property that somebody set.
+#[derive(Debug, Clone)]
+pub struct Property {
+    /// librdkafka's own name, never an alias.
+    pub name: String,
+    /// Its value.
+    pub value: Secret,
+    /// The variable that set it, or that names the file.
+    pub variable: String,
+    /// What that variable does, in words that follow its name, with the property as it was written.
+    pub sets: String,
+}
+
+impl Property {
+    /// The problem that librdkafka has with it, in its own words.
+    #[must_use]
+    pub fn refused(&self, why: &str) -> Problem {
+        Problem::of(&self.variable, &format!("{}, which librdkafka refuses: {why}", self.sets))
+    }
+}
+
 /// Joins the variables with the pairs of the file (the value of `IMBRIDGE_KAFKA_PROPERTIES`); a
 /// variable wins. The result has librdkafka's own names instead of aliases, sorted.
 pub(super) fn read(
     variables: &BTreeMap<String, String>,
     file: Option<String>,
     reader: &mut Reader,
-) -> Vec<(String, Secret)> {
+) -> Vec<Property> {
     let mut properties = from_variables(variables, reader);
     if let Some(path) = file {
-        for (name, value) in from_file(&path, reader) {
-            properties.entry(name).or_insert(value);
+        for (name, property) in from_file(&path, reader) {
+            properties.entry(name).or_insert(property);
         }
     }
-    properties.into_iter().map(|(name, value)| (name, Secret::new(value))).collect()
+    properties.into_values().collect()
 }
 
 fn from_variables(
     variables: &BTreeMap<String, String>,
     reader: &mut Reader,
-) -> BTreeMap<String, String> {
-    let mut properties = BTreeMap::new();
+) -> BTreeMap<String, Property> {
+    let mut properties: BTreeMap<String, Property> = BTreeMap::new();
     for (variable, value) in variables {
         let suffix = variable.strip_prefix(KAFKA_PROPERTY_PREFIX).unwrap_or_default();
         let property = property_name(suffix);
+        let name = real_name(&property).to_owned();
+        let sets = format!("sets {property}");
         if property.is_empty() {
             reader.problem(
                 variable,
                 "names no property: expected the name of a librdkafka property at its end",
             );
         } else if is_refused(&property) {
-            reader.problem(variable, &format!("sets {property}, {OWN_PROPERTY}"));
-        } else if properties.insert(real_name(&property).to_owned(), value.clone()).is_some() {
-            let what = format!(
-                "sets {property}, which another variable sets too: expected only one of them"
-            );
+            reader.problem(variable, &format!("{sets}, {OWN_PROPERTY}"));
+        } else if let Some(other) = properties.get(&name) {
+            let what =
+                format!("{sets}, which {} sets too: expected only one of them", other.variable);
             reader.problem(variable, &what);
+        } else {
+            let value = Secret::new(value.clone());
+            let property = Property { name: name.clone(), value, variable: variable.clone(), sets };
+            properties.insert(name, property);
         }
     }
     properties
 }
 
-fn from_file(path: &str, reader: &mut Reader) -> BTreeMap<String, String> {
+fn from_file(path: &str, reader: &mut Reader) -> BTreeMap<String, Property> {
     let variable = "IMBRIDGE_KAFKA_PROPERTIES";
-    let pairs = files::read_properties(Path::new(path)).unwrap_or_else(|error| {
+    let (pairs, wrong) = match files::read_properties(Path::new(path)) {
+        Ok(read) => read,
+        Err(error) => (Vec::new(), vec![error]),
+    };
+    for error in wrong {
         reader.problem(variable, &format!("names a file that cannot be used: {error}"));
-        Vec::new()
-    });
+    }
     let mut properties = BTreeMap::new();
     for (property, value) in pairs {
-        let shown = quoted(&property);
+        let name = real_name(&property).to_owned();
+        let sets = format!("names file {path}, which sets {}", quoted(&property));
         if is_refused(&property) {
-            reader.problem(
-                variable,
-                &format!("names file {path}, which sets {shown}, {OWN_PROPERTY}"),
-            );
-        } else if properties.insert(real_name(&property).to_owned(), value).is_some() {
-            let what =
-                format!("names file {path}, which sets {shown} twice: expected one line for it");
-            reader.problem(variable, &what);
+            reader.problem(variable, &format!("{sets}, {OWN_PROPERTY}"));
+        } else if properties.contains_key(&name) {
+            reader.problem(variable, &format!("{sets} twice: expected one line for it"));
+        } else {
+            let (value, variable) = (Secret::new(value), variable.to_owned());
+            properties.insert(name.clone(), Property { name, value, variable, sets });
         }
     }
     properties

@@ -7,6 +7,7 @@
 use super::admin::Admin;
 use super::producer::explain;
 use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
 
 /// Properties (and their aliases) that operators must not set, for our promises rest on them.
 pub const PROTECTED: &[&str] = &[
@@ -85,6 +86,23 @@ impl std::fmt::Debug for KafkaSettings {
     }
 }
 
+/// What librdkafka has against properties, in its own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The property, as far as that can be told.
+    pub property: Option<String>,
+    /// Why.
+    pub why: String,
+}
+
+/// Why a property was refused, without its name, which is known.
+fn without_name(error: &KafkaError) -> String {
+    match error {
+        KafkaError::ClientConfig(_, text, _, _) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
 impl KafkaSettings {
     /// Settings for `brokers` with everything else at its default.
     #[must_use]
@@ -99,12 +117,30 @@ impl KafkaSettings {
         }
     }
 
-    /// Asks librdkafka whether it takes the properties, files that they name included. No broker is
-    /// waited for.
-    ///
-    /// # Errors
-    /// What librdkafka says against one of them, without its value.
-    pub fn check(&self) -> Result<(), String> {
+    /// Asks librdkafka what it has against the operator's properties, files that they name included.
+    /// No broker is waited for.
+    #[must_use]
+    pub fn refused(&self) -> Vec<Refused> {
+        let alone = self.properties.iter().filter_map(|(name, value)| {
+            let mut config = ClientConfig::new();
+            let error = config.set(name, value).create_native_config().err()?;
+            Some(Refused { property: Some(name.clone()), why: without_name(&error) })
+        });
+        let mut refused: Vec<Refused> = alone.collect();
+        // Together they can be wrong though each is right, but what is wrong by itself comes first.
+        if refused.is_empty()
+            && let Err(why) = self.check()
+        {
+            let named =
+                self.properties.iter().map(|(name, _)| name).filter(|name| why.contains(*name));
+            let property = named.max_by_key(|name| name.len()).cloned();
+            refused.push(Refused { property, why });
+        }
+        refused
+    }
+
+    /// Whether librdkafka takes the properties all together.
+    fn check(&self) -> Result<(), String> {
         let config = self.producer(BATCH_BYTES_UNKNOWN);
         config.create_native_config().map_err(|error| explain(&error))?;
         Admin::open(self).map(drop).map_err(|error| error.text)
@@ -249,6 +285,20 @@ mod tests {
         for config in [settings.producer(9_000), settings.admin(), settings.consumer()] {
             assert!(config.create_native_config().is_ok());
         }
+    }
+
+    #[test]
+    fn every_property_that_librdkafka_refuses_is_named() {
+        assert_eq!(with(&[("linger.ms", "5"), ("ssl.ca.location", "probe")]).refused(), []);
+        let wrong = with(&[("linger.ms", "soon"), ("client.id", "me"), ("linger.never", "1")]);
+        let names: Vec<_> = wrong.refused().into_iter().filter_map(|one| one.property).collect();
+        assert_eq!(names, ["linger.ms", "linger.never"]);
+        let file = with(&[("security.protocol", "ssl"), ("ssl.ca.location", "/nowhere/ca.pem")]);
+        let refused = file.refused();
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert_eq!(refused[0].property.as_deref(), Some("ssl.ca.location"), "{refused:?}");
+        let both = with(&[("queue.buffering.max.ms", "7"), ("message.timeout.ms", "5")]);
+        assert_eq!(both.refused(), [], "what is ours stays ours");
     }
 
     #[test]

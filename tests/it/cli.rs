@@ -122,7 +122,9 @@ fn wrong_usage_exits_with_64() {
 #[test]
 fn an_unknown_setting_exits_with_64_and_names_the_nearest() {
     let wrong = [("IMBRIDGE_TOPIC_PREFX", "x"), ("IMBRIDGE_KAFKA_BROKERS", NOBODY)];
-    for arguments in [&["serve"][..], &["tail"], &["topics", "list"], &["health"], &["demo"]] {
+    for arguments in
+        [&["serve"][..], &["tail"], &["topics", "list"], &["health"], &["demo"], &["catalogue"]]
+    {
         let ran = run(arguments, &wrong);
         assert_eq!(ran.code, Some(USAGE), "{arguments:?}: {}", ran.err);
         let line = "imbridge: IMBRIDGE_TOPIC_PREFX is not a setting: the nearest known one is \
@@ -168,8 +170,8 @@ fn a_property_that_librdkafka_does_not_know_exits_with_64() {
 fn commands_that_need_kafka_exit_with_64_when_nobody_says_where_it_is() {
     for arguments in [&["tail"][..], &["topics", "list"], &["topics", "create"]] {
         let ran = run(arguments, &[]);
-        let sentence =
-            "imbridge: no brokers: give --brokers HOST:PORT or set IMBRIDGE_KAFKA_BROKERS\n";
+        let sentence = "imbridge: IMBRIDGE_KAFKA_BROKERS is not set, and there is no --brokers: \
+                        expected HOST:PORT of one of them\n";
         assert_eq!((ran.code, ran.err.as_str()), (Some(USAGE), sentence), "{arguments:?}");
     }
 }

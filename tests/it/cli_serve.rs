@@ -5,13 +5,14 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Stdio};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::cli::{NOBODY, command, ended, signal};
+use crate::cli::{NOBODY, USAGE, command, ended, run, signal};
 use crate::support::process::{SOON, wait_for};
 
 /// A port of its own for each listener, and a Kafka that is never there.
@@ -55,7 +56,7 @@ fn it_serves_although_nobody_reads_its_standard_output() {
     let listening = told.lines().find(|line| line.contains("listening")).expect("it says where");
     let (_, address) = listening.split_once("callbacks=").expect("the address is in the log");
     let address = address.split_ascii_whitespace().next().expect("an address");
-    let _connected = std::net::TcpStream::connect(address).expect("it accepts");
+    let _connected = TcpStream::connect(address).expect("it accepts");
     end(child, log);
 }
 
@@ -95,4 +96,72 @@ fn the_log_has_no_colours_in_a_pipe() {
     let ran = ended(child);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert!(ran.err.contains("stopped") && !ran.err.contains('\u{1b}'), "{}", ran.err);
+}
+
+#[test]
+fn every_mistake_is_reported_at_once_wherever_it_is_found_and_by_its_variable() {
+    // Once only the first sort of mistakes was reported, and a refused property as
+    // `IMBRIDGE_KAFKA_PROPERTY_* or IMBRIDGE_KAFKA_PROPERTIES`.
+    let folder = tempfile::tempdir().expect("a temporary directory can be made");
+    let write = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).expect("it is ours");
+        file.to_str().expect("a text").to_owned()
+    };
+    let rows = write("rows.json", r#"{"commands": [{"provider": "openim"}]}"#);
+    let properties =
+        write("kafka.properties", "client.id=me\nno pair\n= nothing\nqueue.x=1\nacks=1\n");
+    let settings = [
+        ("IMBRIDGE_WORKERS", "many"),
+        ("IMBRIDGE_KAFKA_BROKERS", NOBODY),
+        ("IMBRIDGE_CATALOGUE", &*rows),
+        ("IMBRIDGE_KAFKA_PROPERTIES", &*properties),
+        ("IMBRIDGE_KAFKA_PROPERTY_LINGER_NEVER", "1"),
+        ("IMBRIDGE_KAFKA_PROPERTY_LINGER_MS", "soon"),
+    ];
+    for arguments in [&["serve"][..], &["topics", "list"]] {
+        let ran = run(arguments, &settings);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(USAGE), ""), "{arguments:?}: {}", ran.err);
+        let expected = [
+            "IMBRIDGE_WORKERS is \"many\"".to_owned(),
+            format!(
+                "IMBRIDGE_KAFKA_PROPERTIES names a file that cannot be used: file {properties}, line 2"
+            ),
+            format!(
+                "IMBRIDGE_KAFKA_PROPERTIES names a file that cannot be used: file {properties}, line 3"
+            ),
+            format!(
+                "IMBRIDGE_KAFKA_PROPERTIES names file {properties}, which sets \"acks\", which is not allowed"
+            ),
+            format!("IMBRIDGE_CATALOGUE is wrong: {rows}: "),
+            "IMBRIDGE_KAFKA_PROPERTY_LINGER_NEVER sets linger.never, which librdkafka refuses: "
+                .to_owned(),
+            "IMBRIDGE_KAFKA_PROPERTY_LINGER_MS sets linger.ms, which librdkafka refuses: "
+                .to_owned(),
+            format!(
+                "IMBRIDGE_KAFKA_PROPERTIES names file {properties}, which sets \"queue.x\", which librdkafka refuses: "
+            ),
+        ];
+        for start in &expected {
+            let lines = ran.err.lines().filter_map(|line| line.strip_prefix("imbridge: "));
+            let found = lines.filter(|line| line.starts_with(start)).count();
+            assert!(found > 0, "{arguments:?}: {start}\n{}", ran.err);
+            assert!(found == 1 || start.contains("CATALOGUE"), "{found} × {start}\n{}", ran.err);
+        }
+        assert!(ran.err.lines().all(|line| line.starts_with("imbridge: IMBRIDGE_")), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_file_that_a_property_names_and_that_is_not_there_is_reported_by_the_variable() {
+    let settings = [
+        ("IMBRIDGE_KAFKA_BROKERS", NOBODY),
+        ("IMBRIDGE_KAFKA_PROPERTY_SECURITY_PROTOCOL", "ssl"),
+        ("IMBRIDGE_KAFKA_PROPERTY_SSL_CA_LOCATION", "/nowhere/ca.pem"),
+    ];
+    let ran = run(&["serve"], &settings);
+    assert_eq!(ran.code, Some(USAGE), "{}", ran.err);
+    let start = "imbridge: IMBRIDGE_KAFKA_PROPERTY_SSL_CA_LOCATION sets ssl.ca.location, which \
+                 librdkafka refuses: ";
+    assert!(ran.err.starts_with(start) && ran.err.lines().count() == 1, "{}", ran.err);
 }

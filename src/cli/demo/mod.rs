@@ -9,8 +9,9 @@ mod stage;
 mod summary;
 mod view;
 
+use super::settings::Examined;
+use super::stop;
 use super::terminal::{self, Screen};
-use super::{USAGE, serve, stop};
 use crate::app::App;
 use crate::catalogue::Catalogue;
 use crate::clock;
@@ -62,11 +63,10 @@ pub struct Args {
 /// The settings are wrong, a part cannot be started.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (pairs, ignored) = stage::settings(std::env::vars_os());
-    let config = Config::from_vars(pairs)?;
-    let Some(catalogue) = serve::catalogue(&config)? else { return Ok(ExitCode::from(USAGE)) };
-    let Some(topics) = serve::topics(&config, &catalogue)? else {
-        return Ok(ExitCode::from(USAGE));
-    };
+    let mut settings = Examined::of(pairs);
+    let catalogue = settings.catalogue();
+    let topics = settings.topics(&catalogue);
+    let config = settings.done()?;
     let json = config.log.format == LogFormat::Json;
     logging::start(&config.log.filter, json, !json && terminal::colour_on_stderr())
         .map_err(anyhow::Error::msg)?;

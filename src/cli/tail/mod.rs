@@ -10,7 +10,7 @@ pub(super) mod line;
 
 use super::stop::Flag;
 use super::terminal::Screen;
-use super::{USAGE, kafka_config, remark};
+use super::{examine_with_kafka, kafka_of, remark};
 use crate::clock;
 use crate::kafka::consumer::{Event as Record, Next, Reader, Start};
 use clap::ValueEnum;
@@ -83,9 +83,8 @@ pub enum From {
 /// # Errors
 /// The settings are wrong, Kafka cannot be reached, standard output cannot be written.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let Some((config, kafka)) = kafka_config(args.brokers.as_deref())? else {
-        return Ok(ExitCode::from(USAGE));
-    };
+    let config = examine_with_kafka(args.brokers.as_deref()).done()?;
+    let kafka = kafka_of(&config)?;
     let stop = Flag::watch();
     let start = match args.from {
         From::Beginning => Start::Beginning,

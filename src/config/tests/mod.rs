@@ -50,7 +50,7 @@ fn without_any_variable_the_documented_defaults_count() {
     assert_eq!(config.admin.token, None);
     assert_eq!((config.log.filter.as_str(), config.log.format), ("info", LogFormat::Text));
     assert_eq!(config.kafka.brokers, None);
-    assert_eq!(config.kafka.properties, []);
+    assert!(config.kafka.properties.is_empty());
     assert_eq!((config.kafka.topic_prefix.as_str(), config.kafka.topic_by), ("im.", TopicBy::Kind));
     assert!(config.kafka.topics_create);
     assert_eq!((config.kafka.partitions, config.kafka.replication), (None, None));
