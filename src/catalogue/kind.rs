@@ -15,7 +15,7 @@ use crate::call::Phase;
 /// Longest topic name that Kafka takes, in bytes.
 const TOPIC_BYTES_MAX: usize = 249;
 /// What topics begin with, unless a setting says otherwise.
-const TOPIC_PREFIX: &str = "im.";
+pub(super) const TOPIC_PREFIX: &str = "im.";
 /// Topics that are no kind's own.
 const RESERVED: [&str; 2] = ["decisions", "unknown"];
 

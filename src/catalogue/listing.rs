@@ -1,14 +1,15 @@
 //! Shows what is known about commands: a table, one row in detail, JSON, and `docs/commands.md`.
 //!
-//! In: a [`Catalogue`]. Out: text. What always holds: same catalogue, same text; nothing here writes
-//! anywhere. A row that can give several kinds is one entry per kind, so that every entry has one
-//! kind and one topic; topics are shown with the prefix `im.`, as long as no setting changes it.
+//! In: a [`Catalogue`], and what goes into which topic. Out: text. What always holds: same input,
+//! same text; nothing here writes anywhere. A row that can give several kinds is one entry per kind,
+//! so that every entry has one kind and one topic.
 
 use std::fmt::Write;
 
 use serde_json::json;
 
-use super::plan::{KindPlan, ModifyForm, Plan, ReplyPlan};
+use super::kind::TOPIC_PREFIX;
+use super::plan::{KindIndex, KindPlan, ModifyForm, Plan, ReplyPlan};
 use super::problem::nearest;
 use super::render::Renderer;
 use super::{Catalogue, KindInfo};
@@ -23,9 +24,17 @@ struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    fn topic(&self) -> String {
-        format!("im.{}", self.kind.topic)
+    fn topic(&self, topic: TopicOf<'_>) -> String {
+        topic(self.row, self.kind_plan.kind)
     }
+}
+
+/// Topic of what becomes of a row, by kind.
+pub type TopicOf<'a> = &'a dyn Fn(RowIndex, KindIndex) -> String;
+
+/// The topics as long as no setting changes them.
+pub fn default_topics(catalogue: &Catalogue) -> impl Fn(RowIndex, KindIndex) -> String {
+    |_, kind| format!("{TOPIC_PREFIX}{}", catalogue.kind(kind).topic)
 }
 
 fn entries(catalogue: &Catalogue) -> impl Iterator<Item = Entry<'_>> {
@@ -41,11 +50,11 @@ fn entries(catalogue: &Catalogue) -> impl Iterator<Item = Entry<'_>> {
 
 /// Provider, phase, command, kind and topic in aligned columns, one line per command and kind.
 #[must_use]
-pub fn table(catalogue: &Catalogue) -> String {
+pub fn table(catalogue: &Catalogue, topic: TopicOf<'_>) -> String {
     let head = ["PROVIDER", "PHASE", "COMMAND", "KIND", "TOPIC"].map(str::to_owned);
     let lines = entries(catalogue).map(|entry| {
         let Plan { provider, phase, command, .. } = entry.plan;
-        let (kind, topic) = (entry.kind.name.to_string(), entry.topic());
+        let (kind, topic) = (entry.kind.name.to_string(), entry.topic(topic));
         [provider.name().to_owned(), phase.name().to_owned(), command.to_string(), kind, topic]
     });
     let lines: Vec<[String; 5]> = std::iter::once(head).chain(lines).collect();
@@ -68,26 +77,27 @@ pub fn table(catalogue: &Catalogue) -> String {
 /// `[{"provider","command","phase","kind","topic","aliases"}]`, one object per command and kind,
 /// each on a line.
 #[must_use]
-pub fn to_json(catalogue: &Catalogue) -> String {
-    let lines: Vec<String> = entries(catalogue).map(|entry| json_line(catalogue, &entry)).collect();
+pub fn to_json(catalogue: &Catalogue, topic: TopicOf<'_>) -> String {
+    let lines = entries(catalogue).map(|entry| json_line(catalogue, &entry, topic));
+    let lines: Vec<String> = lines.collect();
     format!("[\n{}\n]\n", lines.join(",\n"))
 }
 
 /// As [`to_json`], only the entries of these rows.
 #[must_use]
-pub fn rows_to_json(catalogue: &Catalogue, rows: &[RowIndex]) -> String {
+pub fn rows_to_json(catalogue: &Catalogue, rows: &[RowIndex], topic: TopicOf<'_>) -> String {
     let of_rows = entries(catalogue).filter(|entry| rows.contains(&entry.row));
-    let lines: Vec<String> = of_rows.map(|entry| json_line(catalogue, &entry)).collect();
+    let lines: Vec<String> = of_rows.map(|entry| json_line(catalogue, &entry, topic)).collect();
     format!("[\n{}\n]\n", lines.join(",\n"))
 }
 
-fn json_line(catalogue: &Catalogue, entry: &Entry<'_>) -> String {
+fn json_line(catalogue: &Catalogue, entry: &Entry<'_>, topic: TopicOf<'_>) -> String {
     let object = json!({
         "provider": entry.plan.provider.name(),
         "command": entry.plan.command,
         "phase": entry.plan.phase.name(),
         "kind": entry.kind.name,
-        "topic": entry.topic(),
+        "topic": entry.topic(topic),
         "aliases": catalogue.aliases(entry.row),
     });
     format!("  {object}")
@@ -111,7 +121,7 @@ pub fn nearest_command<'a>(catalogue: &'a Catalogue, name: &str) -> Option<&'a s
 
 /// A row in detail: names, kinds with topics, id, time, answer, and every field with its source.
 #[must_use]
-pub fn detail(catalogue: &Catalogue, row: RowIndex) -> String {
+pub fn detail(catalogue: &Catalogue, row: RowIndex, topic: TopicOf<'_>) -> String {
     let plan = catalogue.plan(row);
     let render = Renderer(&plan.roots);
     let Plan { command, provider, phase, .. } = plan;
@@ -125,7 +135,7 @@ pub fn detail(catalogue: &Catalogue, row: RowIndex) -> String {
     for kind in &plan.kinds {
         let info = catalogue.kind(kind.kind);
         lines.push(("kind", format!("{}: {}", info.name, info.meaning)));
-        lines.push(("topic", format!("im.{}", info.topic)));
+        lines.push(("topic", topic(row, kind.kind)));
     }
     if let Some(each) = &plan.each {
         lines.push(("split", format!("one event per element of {}", each.text)));
@@ -269,7 +279,7 @@ fn page_row(catalogue: &Catalogue, entry: &Entry<'_>) -> String {
         "| `{}` | `{}` | `{}` | {} | {} |\n",
         entry.plan.command,
         entry.kind.name,
-        entry.topic(),
+        entry.topic(&default_topics(catalogue)),
         required.collect::<Vec<_>>().join(", "),
         aliases.collect::<Vec<_>>().join(", "),
     )
@@ -283,7 +293,8 @@ mod tests {
     #[test]
     fn the_json_has_one_entry_per_command_and_kind() {
         let catalogue = Catalogue::embedded();
-        let listed: Vec<Value> = serde_json::from_str(&to_json(&catalogue)).unwrap();
+        let listed: Vec<Value> =
+            serde_json::from_str(&to_json(&catalogue, &default_topics(&catalogue))).unwrap();
         let kinds: usize = catalogue.rows.iter().map(|plan| plan.kinds.len()).sum();
         assert_eq!(listed.len(), kinds);
         let keys: Vec<&String> = listed[0].as_object().unwrap().keys().collect();
@@ -311,7 +322,8 @@ mod tests {
 
     #[test]
     fn the_table_is_aligned_and_names_the_topic_of_intents() {
-        let table = table(&Catalogue::embedded());
+        let catalogue = Catalogue::embedded();
+        let table = table(&catalogue, &default_topics(&catalogue));
         let lines: Vec<&str> = table.lines().collect();
         let topic_at = lines[0].find("TOPIC").unwrap();
         assert!(lines.iter().skip(1).all(|line| line[topic_at..].starts_with("im.")));
@@ -323,7 +335,7 @@ mod tests {
     fn a_detail_shows_where_fields_come_from_and_what_may_be_answered() {
         let catalogue = Catalogue::embedded();
         let found = search(&catalogue, "callbackBEFORESendGroupMsgCommand");
-        let text = detail(&catalogue, found[0]);
+        let text = detail(&catalogue, found[0], &default_topics(&catalogue));
         for line in [
             "topic     im.decisions",
             "id        $.serverMsgID",

@@ -14,7 +14,8 @@ use super::remark;
 use super::settings::Examined;
 use crate::call::RowIndex;
 use crate::catalogue::Catalogue;
-use crate::catalogue::listing;
+use crate::catalogue::listing::{self, TopicOf};
+use crate::normalise::topics::Topics;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,6 +23,7 @@ Examples:
   imbridge catalogue callbackAfterDismissGroupCommand
   imbridge catalogue --json | jq -r '.[] | select(.phase == \"before\").command'
 
+Topics follow IMBRIDGE_TOPIC_PREFIX and IMBRIDGE_TOPIC_BY, as in `imbridge serve`.
 Exit code 1: no such command.";
 
 /// Show which commands are known and what becomes of them
@@ -50,12 +52,17 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut settings = Examined::of(given.into_iter().chain(std::env::vars_os()));
     let catalogue = settings.catalogue();
     settings.topics(&catalogue);
+    let topics = settings.topic_names(&catalogue);
     settings.done()?;
-    Ok(ExitCode::from(show(args, &catalogue, &mut std::io::stdout().lock())?))
+    Ok(ExitCode::from(show(args, (&catalogue, &topics), &mut std::io::stdout().lock())?))
 }
 
 /// Shows it on `out`, and gives the exit status.
-fn show(args: &Args, catalogue: &Catalogue, out: &mut dyn Write) -> anyhow::Result<u8> {
+fn show(
+    args: &Args,
+    (catalogue, topics): (&Catalogue, &Topics),
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
     let rows = match args.command.as_deref() {
         None => None,
         Some(name) => {
@@ -67,20 +74,26 @@ fn show(args: &Args, catalogue: &Catalogue, out: &mut dyn Write) -> anyhow::Resu
             Some(rows)
         }
     };
-    out.write_all(text(args.json, catalogue, rows.as_deref()).as_bytes())
+    let topic = |row, kind| topics.of(catalogue.plan(row), row, kind).to_owned();
+    out.write_all(text(args.json, catalogue, rows.as_deref(), &topic).as_bytes())
         .and_then(|()| out.flush())
         .context("standard output cannot be written")?;
     Ok(0)
 }
 
-fn text(json: bool, catalogue: &Catalogue, rows: Option<&[RowIndex]>) -> String {
+fn text(
+    json: bool,
+    catalogue: &Catalogue,
+    rows: Option<&[RowIndex]>,
+    topic: TopicOf<'_>,
+) -> String {
     match (json, rows) {
-        (true, None) => listing::to_json(catalogue),
-        (true, Some(rows)) => listing::rows_to_json(catalogue, rows),
-        (false, None) => listing::table(catalogue),
+        (true, None) => listing::to_json(catalogue, topic),
+        (true, Some(rows)) => listing::rows_to_json(catalogue, rows, topic),
+        (false, None) => listing::table(catalogue, topic),
         (false, Some(rows)) => {
             let details: Vec<String> =
-                rows.iter().map(|row| listing::detail(catalogue, *row)).collect();
+                rows.iter().map(|row| listing::detail(catalogue, *row, topic)).collect();
             details.join("\n")
         }
     }
@@ -95,12 +108,14 @@ fn unknown(catalogue: &Catalogue, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::TopicBy;
 
     fn shown(command: Option<&str>, json: bool) -> (u8, String) {
         let args = Args { command: command.map(str::to_owned), json, file: None };
         let mut out = Vec::new();
         let catalogue = Catalogue::embedded();
-        let status = show(&args, &catalogue, &mut out).expect("a Vec takes all");
+        let topics = Topics::new(&catalogue, "chat.", TopicBy::Command);
+        let status = show(&args, (&catalogue, &topics), &mut out).expect("a Vec takes all");
         (status, String::from_utf8(out).expect("text"))
     }
 

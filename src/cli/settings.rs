@@ -38,6 +38,12 @@ impl Examined {
         self.config.kafka.brokers.is_none() && !self.problems.iter().any(told)
     }
 
+    /// What goes into which topic.
+    pub(super) fn topic_names(&self, catalogue: &Catalogue) -> Topics {
+        let kafka = &self.config.kafka;
+        Topics::new(catalogue, &kafka.topic_prefix, kafka.topic_by)
+    }
+
     /// Reports a mistake.
     pub(super) fn report(&mut self, problem: Problem) {
         self.problems.push(problem);
@@ -61,8 +67,7 @@ impl Examined {
     /// Names of all topics that the bridge may write to. A long prefix and a long name of an
     /// operator's row may be too much together.
     pub(super) fn topics(&mut self, catalogue: &Catalogue) -> Vec<String> {
-        let kafka = &self.config.kafka;
-        let names = Topics::new(catalogue, &kafka.topic_prefix, kafka.topic_by).all(catalogue);
+        let names = self.topic_names(catalogue).all(catalogue);
         for why in names.iter().filter_map(|topic| illegal(topic)) {
             let what = format!("and IMBRIDGE_CATALOGUE together are wrong: {why}");
             self.problems.push(Problem::of("IMBRIDGE_TOPIC_PREFIX", &what));

@@ -41,6 +41,12 @@ impl Topics {
         }
     }
 
+    /// Topic of what becomes of a row: of its events of a kind, or of the decisions about it.
+    #[must_use]
+    pub fn of(&self, plan: &Plan, row: RowIndex, kind: KindIndex) -> &str {
+        if plan.phase == Phase::Before { self.decisions() } else { self.event(row, kind) }
+    }
+
     /// Topic of decision records.
     #[must_use]
     pub fn decisions(&self) -> &str {

@@ -214,6 +214,35 @@ fn the_catalogue_is_listed_and_a_command_is_explained() {
 }
 
 #[test]
+fn the_catalogue_shows_the_topics_that_the_settings_lead_to() {
+    // It showed `im.` and the kind, whatever was set.
+    let name = "callbackAfterDismissGroupCommand";
+    for (by, after, before) in [
+        ("kind", "chat.group.dismissed", "chat.decisions"),
+        ("command", "chat.openim.callbackAfterDisMissGroupCommand", "chat.decisions"),
+        ("one", "chat.events", "chat.events"),
+    ] {
+        let settings = [("IMBRIDGE_TOPIC_PREFIX", "chat."), ("IMBRIDGE_TOPIC_BY", by)];
+        let ran = run(&["catalogue", "--json"], &settings);
+        let listed: Vec<Value> = serde_json::from_str(&ran.out).expect("JSON");
+        let topic = |command: &str| {
+            let entry = listed.iter().find(|entry| entry["command"] == command);
+            entry.expect("it has a row")["topic"].clone()
+        };
+        assert_eq!(topic("callbackAfterDisMissGroupCommand"), after);
+        assert_eq!(topic("callbackBeforeSendSingleMsgCommand"), before);
+        let one = run(&["catalogue", "--json", name], &settings);
+        assert!(one.out.contains(&format!("\"topic\":\"{after}\"")), "{}", one.out);
+        let detail = run(&["catalogue", name], &settings);
+        assert!(detail.out.contains(&format!("\ntopic     {after}\n")), "{}", detail.out);
+        let table = run(&["catalogue"], &settings);
+        assert!(!table.out.contains("im.group"), "{}", table.out);
+        let help = run(&["catalogue", "--help"], &[]).out;
+        assert!(help.contains("IMBRIDGE_TOPIC_PREFIX and IMBRIDGE_TOPIC_BY"), "{help}");
+    }
+}
+
+#[test]
 fn a_mistake_in_an_operators_catalogue_exits_with_64_and_names_the_file() {
     let folder = tempfile::tempdir().expect("a temporary directory can be made");
     let file = folder.path().join("more.json");
