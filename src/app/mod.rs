@@ -77,12 +77,7 @@ impl App {
         brokers: &str,
         catalogue: Arc<Catalogue>,
     ) -> anyhow::Result<Self> {
-        let listen = |setting: &str, address: SocketAddr| {
-            bind(address).with_context(|| format!("cannot listen on {address} ({setting})"))
-        };
-        let callbacks = listen("IMBRIDGE_LISTEN", config.http.listen)?;
-        let listeners = (callbacks, listen("IMBRIDGE_ADMIN_LISTEN", config.admin.listen)?);
-        Self::start_on(config, brokers, catalogue, listeners)
+        Self::start_on(config, brokers, catalogue, listeners(config, None)?)
     }
 
     /// As [`Self::start`], on listeners for callbacks and for operators that somebody bound.
@@ -247,6 +242,24 @@ impl App {
             tokio::time::sleep(LOOK).await;
         }
     }
+}
+
+/// Listeners for callbacks and for operators; `passed_in` stands in place of the first.
+///
+/// # Errors
+/// An address is taken or not ours.
+pub fn listeners(
+    config: &Config,
+    passed_in: Option<TcpListener>,
+) -> anyhow::Result<(TcpListener, TcpListener)> {
+    let listen = |setting: &str, address: SocketAddr| {
+        bind(address).with_context(|| format!("cannot listen on {address} ({setting})"))
+    };
+    let callbacks = match passed_in {
+        Some(listener) => listener,
+        None => listen("IMBRIDGE_LISTEN", config.http.listen)?,
+    };
+    Ok((callbacks, listen("IMBRIDGE_ADMIN_LISTEN", config.admin.listen)?))
 }
 
 fn settings(config: &Config) -> Settings {

@@ -2,12 +2,14 @@
 
 use super::settings::Examined;
 use super::terminal;
-use crate::app::App;
+use crate::app::{self, App};
 use crate::catalogue::Catalogue;
+use crate::config::sockets::{self, PassedIn};
 use crate::config::{Config, LogFormat};
 use crate::telemetry::logging;
 use anyhow::Context;
 use std::io::Write;
+use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
@@ -35,7 +37,13 @@ pub struct Args {}
 /// # Errors
 /// What the caller shows; problems of the configuration are shown here.
 pub fn run(_args: &Args) -> anyhow::Result<ExitCode> {
+    // First of all: descriptors that were passed in have the numbers that others get otherwise.
+    let passed_in = sockets::passed_in();
     let mut settings = Examined::for_serve(std::env::vars_os());
+    let passed_in = passed_in.unwrap_or_else(|problem| {
+        settings.report(problem);
+        PassedIn::default()
+    });
     let catalogue = settings.catalogue();
     settings.topics(&catalogue);
     settings.properties();
@@ -43,13 +51,19 @@ pub fn run(_args: &Args) -> anyhow::Result<ExitCode> {
     let json = config.log.format == LogFormat::Json;
     logging::start(&config.log.filter, json, !json && terminal::colour_on_stderr())
         .map_err(anyhow::Error::msg)?;
-    warn(&config);
-    crate::http::block_on(serve(&config, catalogue))
+    warn(&config, &passed_in);
+    crate::http::block_on(serve(&config, catalogue, passed_in.listener))
 }
 
-fn warn(config: &Config) {
-    for warning in &config.warnings {
+fn warn(config: &Config, passed_in: &PassedIn) {
+    for warning in config.warnings.iter().chain(&passed_in.warning) {
         tracing::warn!("{warning}");
+    }
+    if passed_in.listener.is_some() {
+        tracing::info!(
+            "LISTEN_FDS: callbacks arrive at the socket that was passed in, and \
+             IMBRIDGE_LISTEN is ignored"
+        );
     }
     let ignored = config.journal.ignored_at_memory.join(", ");
     if config.journal.ack_defaulted {
@@ -79,11 +93,16 @@ fn announce(app: &App) -> std::io::Result<()> {
     out.flush()
 }
 
-async fn serve(config: &Config, catalogue: Arc<Catalogue>) -> anyhow::Result<ExitCode> {
+async fn serve(
+    config: &Config,
+    catalogue: Arc<Catalogue>,
+    passed_in: Option<TcpListener>,
+) -> anyhow::Result<ExitCode> {
     let brokers = config.require_brokers()?.to_owned();
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    let app = App::start(config, &brokers, catalogue)?;
+    let listeners = app::listeners(config, passed_in)?;
+    let app = App::start_on(config, &brokers, catalogue, listeners)?;
     if let Err(error) = announce(&app) {
         // Whoever started the bridge may not care where it listens; the senders do.
         tracing::warn!(%error, "standard output cannot be written; serving all the same");

@@ -22,6 +22,7 @@ mod properties;
 mod providers;
 mod read;
 mod secret;
+pub mod sockets;
 pub mod table;
 mod vars;
 

@@ -5,9 +5,9 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -96,6 +96,73 @@ fn the_log_has_no_colours_in_a_pipe() {
     let ran = ended(child);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert!(ran.err.contains("stopped") && !ran.err.contains('\u{1b}'), "{}", ran.err);
+}
+
+/// `imbridge serve` with a socket as descriptor 3, as a service manager starts it. `count` is what
+/// it says about the number of sockets, `pid` whom it means.
+fn activated(socket: OwnedFd, count: &str, pid: &str) -> Command {
+    let program = env!("CARGO_BIN_EXE_imbridge");
+    let script =
+        format!("LISTEN_FDS={count} LISTEN_PID={pid} exec {program} serve 3<&0 </dev/null");
+    let mut sh = Command::new("sh");
+    sh.args(["-c", &script]).env_clear().envs(SETTINGS);
+    sh.stdin(Stdio::from(socket)).stdout(Stdio::piped()).stderr(Stdio::piped());
+    sh
+}
+
+fn first_line(child: &mut Child) -> String {
+    let mut line = String::new();
+    let mut out = BufReader::new(child.stdout.take().expect("it is piped"));
+    out.read_line(&mut line).expect("its words are UTF-8");
+    line
+}
+
+#[test]
+fn callbacks_arrive_at_the_one_socket_that_was_passed_in() {
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = socket.local_addr().expect("it is bound");
+    // Only the program listens from here on.
+    let mut child = activated(socket.into(), "1", "$$").spawn().expect("sh can be run");
+    assert_eq!(first_line(&mut child), format!("callbacks listening on http://{address}\n"));
+    let mut wire = crate::support::wire::Wire::connect(address);
+    wire.send(crate::support::routes::routes()[0].request());
+    assert_eq!(wire.response().status, 200);
+    let mut log = BufReader::new(child.stderr.take().expect("it is piped"));
+    let told = read_until(&mut log, "LISTEN_FDS");
+    assert!(told.contains("INFO") && told.contains("IMBRIDGE_LISTEN is ignored"), "{told}");
+    end(child, log);
+}
+
+#[test]
+fn sockets_for_another_process_or_too_many_leave_the_setting_in_force() {
+    for (count, pid, warned) in [("1", "1", false), ("2", "$$", true), ("0", "$$", false)] {
+        let socket = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = socket.local_addr().expect("it is bound").to_string();
+        let mut child = activated(socket.into(), count, pid).spawn().expect("sh can be run");
+        let line = first_line(&mut child);
+        assert!(line.starts_with("callbacks listening on http://127.0.0.1:"), "{line:?}");
+        assert!(!line.contains(&address), "{count} for {pid}: {line}");
+        let mut log = BufReader::new(child.stderr.take().expect("it is piped"));
+        let told = read_until(&mut log, "listening");
+        assert_eq!(told.contains(&format!("LISTEN_FDS is {count}: none")), warned, "{told}");
+        end(child, log);
+    }
+}
+
+#[test]
+fn a_passed_in_descriptor_that_callbacks_cannot_arrive_at_exits_with_64() {
+    let datagrams = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+    let peer = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let connected =
+        TcpStream::connect(peer.local_addr().expect("it is bound")).expect("it listens");
+    let file = File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .expect("the manifest is there");
+    let sentence =
+        "imbridge: LISTEN_FDS is 1: expected a TCP socket that listens as file descriptor 3\n";
+    for odd in [OwnedFd::from(datagrams), connected.into(), file.into()] {
+        let ran = ended(activated(odd, "1", "$$").spawn().expect("sh can be run"));
+        assert_eq!((ran.code, ran.err.as_str()), (Some(USAGE), sentence));
+    }
 }
 
 #[test]
