@@ -1,11 +1,11 @@
 //! Puts the parts together, runs them, and takes them apart in order.
 //!
 //! In: a checked configuration. Out: a running bridge, until somebody says stop. What always holds:
-//! it starts and answers whatever state Kafka is in; the stop has a deadline: requests first, then
-//! what the journal still has for Kafka.
+//! it starts and answers whatever state Kafka is in; the stop ([`stop`]) has a deadline.
 
 mod observer;
 mod pages;
+mod stop;
 mod watch;
 
 use crate::catalogue::Catalogue;
@@ -28,18 +28,8 @@ use anyhow::Context;
 use observer::MetricsObserver;
 use pages::AppPages;
 use std::net::{SocketAddr, TcpListener};
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-
-/// How long a connection must be without a request before the stop takes it for quiet.
-const QUIET: Duration = Duration::from_millis(1500);
-/// The same while no connection is open. Senders open a new one for each request while the bridge
-/// stops, and a balancer may send some more before it knows, so one quiet moment is not the end.
-const QUIET_ALONE: Duration = Duration::from_millis(250);
-/// How often the stop looks.
-const LOOK: Duration = Duration::from_millis(20);
+use std::time::Duration;
 
 /// A bridge that is serving.
 pub struct App {
@@ -52,19 +42,6 @@ pub struct App {
     ledger: Arc<Ledger>,
     drain: Duration,
     watch: tokio::task::JoinHandle<()>,
-}
-
-/// How far a stop has come, and whether somebody has lost patience with it.
-#[derive(Default)]
-struct Haste {
-    asked: AtomicBool,
-    shipping: AtomicBool,
-}
-
-impl Haste {
-    fn shorten(&self, left: Duration) -> Duration {
-        if self.asked.load(Ordering::Relaxed) { Duration::ZERO } else { left }
-    }
 }
 
 impl App {
@@ -164,84 +141,6 @@ impl App {
     pub const fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
     }
-
-    /// Stops: serves what still comes until it is quiet, closes, ships what is left, all within the
-    /// drain time. Returns how many records were lost.
-    pub async fn stop(self) -> u64 {
-        self.stop_unless(std::future::pending()).await
-    }
-
-    /// As [`Self::stop`]; when `hurry` is ready before it is done, it waits for nothing any more:
-    /// requests in progress are cut off, and what is not in Kafka is lost, counted and logged.
-    pub async fn stop_unless(self, hurry: impl Future<Output = ()>) -> u64 {
-        let haste = Haste::default();
-        let shipper = Arc::clone(&self.shipper);
-        let mut stopping = pin!(self.stopping(&haste));
-        tokio::select! {
-            lost = &mut stopping => return lost,
-            () = hurry => {}
-        }
-        tracing::warn!("stopping at once, as asked again");
-        haste.asked.store(true, Ordering::Relaxed);
-        // Not before: what the last requests append would come after its end and be counted nowhere.
-        if haste.shipping.load(Ordering::Relaxed) {
-            shipper.hurry();
-        }
-        stopping.await
-    }
-
-    async fn stopping(self, haste: &Haste) -> u64 {
-        let start = clock::now();
-        let deadline = start + self.drain;
-        self.gauges.stopping.store(true, Ordering::Relaxed);
-        tracing::info!(
-            drain_seconds = self.drain.as_secs(),
-            "stopping: answers end their connections"
-        );
-        // Senders that never fall silent must not use up the time in which the last records reach
-        // Kafka: half of it is the shipper's.
-        self.quiet(start + self.drain / 2, haste).await;
-        let left = deadline.saturating_duration_since(clock::now()).max(QUIET);
-        let left = haste.shorten(left);
-        let _in_time = tokio::time::timeout(left, self.callbacks.stop()).await.is_ok();
-        haste.shipping.store(true, Ordering::Relaxed);
-        let left = haste.shorten(deadline.saturating_duration_since(clock::now()));
-        let shipper = Arc::clone(&self.shipper);
-        let stopped = tokio::task::spawn_blocking(move || shipper.stop(left)).await;
-        let lost = stopped.unwrap_or_default();
-        self.ledger.lost(lost);
-        if lost > 0 {
-            tracing::error!(
-                lost,
-                "{lost} records were not in Kafka at the end and are lost: the journal was in memory"
-            );
-        }
-        self.watch.abort();
-        self.admin.stop().await;
-        tracing::info!("stopped");
-        lost
-    }
-
-    /// Waits until no connection is open, or none has had a request for a while.
-    async fn quiet(&self, deadline: Instant, haste: &Haste) {
-        let mut begun = self.gauges.begun.load(Ordering::Relaxed);
-        let mut since = clock::now();
-        loop {
-            let now = clock::now();
-            let busy = self.gauges.requests.load(Ordering::Relaxed) > 0;
-            let fresh = self.gauges.begun.load(Ordering::Relaxed);
-            if busy || fresh != begun {
-                (begun, since) = (fresh, now);
-            }
-            let none_open = self.gauges.connections.load(Ordering::Relaxed) <= 0;
-            let long_enough = if none_open { QUIET_ALONE } else { QUIET };
-            let quiet = !busy && now.duration_since(since) >= long_enough;
-            if quiet || now >= deadline || haste.asked.load(Ordering::Relaxed) {
-                return;
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    }
 }
 
 /// Listeners for callbacks and for operators; `passed_in` stands in place of the first.
@@ -293,6 +192,7 @@ fn limits(config: &Config) -> Limits {
         body_time_max: config.http.body_seconds_max,
         keep_alive: config.http.keep_alive,
         inflight_bytes_max: config.http.inflight_bytes_max,
+        drain: config.http.drain,
         openim_path: config.openim.path.clone(),
         tencent_path: config.tencent.path.clone(),
     }

@@ -195,8 +195,10 @@ pub const SETTINGS: &[Setting] = &[
         "IMBRIDGE_DRAIN_SECONDS",
         Text("10"),
         "seconds",
-        "Longest time that a graceful stop takes. At level `memory` the stop waits this long \
-         for Kafka to confirm what is left, then logs and counts what is lost.",
+        "Longest time that a graceful stop takes. Three quarters of it at most, less when senders \
+         fall silent, everything is served as ever; then requests in progress have until \
+         fifteen sixteenths. At level `memory` the stop waits all this time for Kafka to confirm \
+         what is left, then logs and counts what is lost.",
     ),
     row(
         Group::Admin,

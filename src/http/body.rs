@@ -84,9 +84,12 @@ pub(super) async fn read(
     second_look().await;
     match poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
         Poll::Ready(read) => read,
-        Poll::Pending => tokio::time::timeout(limits.body_time_max, reading)
-            .await
-            .unwrap_or(Err(BodyError::TooSlow)),
+        Poll::Pending => tokio::select! {
+            read = tokio::time::timeout(limits.body_time_max, reading) => {
+                read.unwrap_or(Err(BodyError::TooSlow))
+            }
+            () = gauges.given_up() => Err(BodyError::TooSlow),
+        },
     }
 }
 
@@ -137,7 +140,12 @@ async fn collect(
 
 /// Reads and throws away what is left, so that the answer arrives before the connection closes. Says
 /// whether that was all, so that the next request can be found behind it.
-pub(super) async fn discard(payload: &mut Payload, bytes_max: usize, time_max: Duration) -> bool {
+pub(super) async fn discard(
+    payload: &mut Payload,
+    bytes_max: usize,
+    time_max: Duration,
+    gauges: &Gauges,
+) -> bool {
     let rest = async {
         let mut thrown = 0;
         loop {
@@ -151,5 +159,8 @@ pub(super) async fn discard(payload: &mut Payload, bytes_max: usize, time_max: D
             }
         }
     };
-    tokio::time::timeout(time_max, rest).await.unwrap_or(false)
+    tokio::select! {
+        read = tokio::time::timeout(time_max, rest) => read.unwrap_or(false),
+        () = gauges.given_up() => false,
+    }
 }

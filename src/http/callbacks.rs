@@ -5,7 +5,8 @@
 //! encoding, and even if the handler panics.
 
 use super::body::{self, BodyError};
-use super::{CONNECTIONS_PER_WORKER, ConnectionGuard, Gauges, Limits, Running};
+use super::connections::ConnectionGuard;
+use super::{CONNECTIONS_PER_WORKER, Gauges, Limits, Running};
 use crate::call::{Headers, Provider, RawCall};
 use crate::clock;
 use crate::dialect::answers::{
@@ -72,14 +73,16 @@ pub fn start(
     .client_request_timeout(limits.body_time_max)
     .client_disconnect_timeout(Duration::from_secs(1))
     .max_connections(CONNECTIONS_PER_WORKER)
-    .shutdown_timeout(1)
+    // The stop decides when it is over; this is only never to be sooner.
+    .shutdown_timeout(limits.drain.as_secs() + 1)
     .disable_signals()
     .on_connect(move |io, extensions| {
-        if let Some(stream) = io.downcast_ref::<TcpStream>() {
+        let stream = io.downcast_ref::<TcpStream>();
+        if let Some(stream) = stream {
             // Answers are small and whole: waiting for more to send only delays them.
             let _kept_default = stream.set_nodelay(true).is_err();
         }
-        extensions.insert(ConnectionGuard::open(&gauges));
+        extensions.insert(ConnectionGuard::open(&gauges, stream));
     })
     .listen(listener)?
     .run();
@@ -89,11 +92,24 @@ pub fn start(
 }
 
 /// A request being served.
-struct RequestGuard<'a>(&'a Gauges);
+struct RequestGuard<'a> {
+    gauges: &'a Gauges,
+    connection: Option<&'a ConnectionGuard>,
+}
+
+impl<'a> RequestGuard<'a> {
+    fn begin(gauges: &'a Gauges, connection: Option<&'a ConnectionGuard>) -> Self {
+        gauges.requests.fetch_add(1, Ordering::Relaxed);
+        gauges.begun.fetch_add(1, Ordering::Relaxed);
+        connection.inspect(|connection| connection.begin());
+        Self { gauges, connection }
+    }
+}
 
 impl Drop for RequestGuard<'_> {
     fn drop(&mut self) {
-        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+        self.connection.inspect(|connection| connection.end());
+        self.gauges.requests.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -118,9 +134,7 @@ impl Drop for Unanswered<'_> {
 }
 
 async fn serve(shared: &Callbacks, request: HttpRequest, mut payload: Payload) -> HttpResponse {
-    shared.gauges.requests.fetch_add(1, Ordering::Relaxed);
-    shared.gauges.begun.fetch_add(1, Ordering::Relaxed);
-    let _served = RequestGuard(&shared.gauges);
+    let _served = RequestGuard::begin(&shared.gauges, request.conn_data());
     let Some((provider, path)) = place(&shared.limits, request.uri().path()) else {
         return outside(shared, &mut payload, None, Situation::Path).await;
     };
@@ -178,7 +192,9 @@ async fn answer_call(
         }
         Err(situation) => {
             let time_max = Duration::from_millis(DISCARD_MILLISECONDS_MAX);
-            let _closed_in_any_case = body::discard(payload, DISCARD_BYTES_MAX, time_max).await;
+            let gauges = &shared.gauges;
+            let _closed_in_any_case =
+                body::discard(payload, DISCARD_BYTES_MAX, time_max, gauges).await;
             shared.intake.refuse_unread(provider, path, query, situation)
         }
     }
@@ -210,7 +226,7 @@ async fn outside(
     situation: Situation,
 ) -> HttpResponse {
     let time_max = Duration::from_millis(DISCARD_MILLISECONDS_MAX);
-    let whole = body::discard(payload, DISCARD_BYTES_MAX, time_max).await;
+    let whole = body::discard(payload, DISCARD_BYTES_MAX, time_max, &shared.gauges).await;
     shared.intake.refuse_outside(provider, situation);
     let answer = answer(situation, Route::Outside, shared.intake.on_fault);
     respond(
@@ -271,6 +287,7 @@ mod tests {
             inflight_bytes_max: 1,
             openim_path: "/openim".to_owned(),
             tencent_path: "/tencent".to_owned(),
+            drain: Duration::ZERO,
         };
         let at = |path| place(&limits, path);
         assert_eq!(at("/openim"), Some((Provider::OpenIm, "")));

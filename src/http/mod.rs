@@ -7,12 +7,14 @@
 pub mod admin;
 mod body;
 pub mod callbacks;
+pub mod connections;
 
 use actix_web::dev::ServerHandle;
+use connections::Connections;
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Connections that may wait to be accepted.
 pub const BACKLOG: i32 = 4096;
@@ -34,6 +36,8 @@ pub struct Limits {
     pub openim_path: String,
     /// Base path of Tencent.
     pub tencent_path: String,
+    /// Longest stop.
+    pub drain: Duration,
 }
 
 /// What both servers and the stop look at.
@@ -49,6 +53,10 @@ pub struct Gauges {
     pub begun: AtomicUsize,
     /// The stop has begun: answers end their connections.
     pub stopping: AtomicBool,
+    /// The open connections, each by itself.
+    open: Connections,
+    /// The stop waits no longer for bodies that are not whole.
+    given_up: watch::Sender<bool>,
 }
 
 impl Gauges {
@@ -57,21 +65,19 @@ impl Gauges {
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
-}
 
-/// Counts a connection while it is open.
-struct ConnectionGuard(Arc<Gauges>);
-
-impl ConnectionGuard {
-    fn open(gauges: &Arc<Gauges>) -> Self {
-        gauges.connections.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(gauges))
+    /// Bodies that are not whole by now are too slow.
+    pub fn give_up_on_bodies(&self) {
+        self.given_up.send_replace(true);
     }
-}
 
-impl Drop for ConnectionGuard {
-    fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    /// Ready once nobody waits for bodies any more.
+    async fn given_up(&self) {
+        let mut given_up = self.given_up.subscribe();
+        if given_up.wait_for(|given_up| *given_up).await.is_err() {
+            // Nobody is left who could say so.
+            std::future::pending().await
+        }
     }
 }
 
@@ -95,10 +101,15 @@ pub struct Running {
 }
 
 impl Running {
-    /// Ends the server: stops accepting and closes its connections, those with a request in
-    /// progress after it.
-    pub async fn stop(&self) {
-        self.handle.stop(true).await;
+    /// Accepts no more connections; the others are served on.
+    pub async fn pause(&self) {
+        self.handle.pause().await;
+    }
+
+    /// Ends the server, begun at once: stops accepting and closes its connections, those with a
+    /// request in progress after it. Ready when all are closed; actix looks once a second.
+    pub fn stop(&self) -> impl Future<Output = ()> + use<> {
+        self.handle.stop(true)
     }
 }
 

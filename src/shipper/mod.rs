@@ -44,8 +44,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Thread;
 use std::time::Duration;
 
-/// How long past the deadline a stop waits for the thread to notice.
-const GRACE: Duration = Duration::from_millis(500);
+/// How long past the deadline a stop waits for the thread to notice: it looks every 100 ms at least.
+const GRACE: Duration = Duration::from_millis(250);
 
 /// How the shipper is to work. [`Settings::new`] has values that were measured.
 #[derive(Debug, Clone)]

@@ -7,6 +7,8 @@ use crate::support::process::{SOON, wait_for};
 use crate::support::routes::routes;
 use crate::support::serve::{Builder, Kafka, TestBridge, mock};
 use crate::support::wire::End;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 /// Time that the end of a process and a busy machine may add to what was promised.
@@ -135,26 +137,8 @@ fn senders_that_never_fall_silent_do_not_cost_the_last_records() {
     kafka.round_trip_time(Duration::from_millis(300)).expect("the mock obeys");
     let mut bridge = Builder::new(Kafka::at(&kafka.bootstrap())).set("DRAIN_SECONDS", "6").spawn();
     let route = &routes()[0];
-    let callbacks = bridge.callbacks;
-    let sender = std::thread::spawn({
-        let request = route.request();
-        move || {
-            // Until nobody listens any more.
-            let mut answered = 0_u32;
-            while let Ok(stream) = std::net::TcpStream::connect(callbacks) {
-                use std::io::{Read, Write};
-                let mut stream = stream;
-                let mut some = [0; 64];
-                let sent = stream.write_all(&request).is_ok();
-                if sent && stream.read(&mut some).is_ok_and(|read| read > 0) {
-                    answered += 1;
-                }
-                // As much as this Kafka takes: what is shown is the last moment, not a backlog.
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            answered
-        }
-    });
+    // As much as this Kafka takes: what is shown is the last moment, not a backlog.
+    let sender = busy(bridge.callbacks, route.request());
     wait_for("traffic", SOON, || {
         let accepted = bridge.status()["ledger"]["requests"]["accepted"].as_u64();
         accepted.is_some_and(|accepted| accepted > 20).then_some(())
@@ -167,4 +151,140 @@ fn senders_that_never_fall_silent_do_not_cost_the_last_records() {
     assert!(sender.join().expect("it only sends") > 20);
     let log = bridge.log();
     assert!(!log.contains("lost="), "{log}");
+}
+
+/// Keeps a bridge busy with one connection after the other until nobody listens; how many answers.
+fn busy(callbacks: std::net::SocketAddr, request: Vec<u8>) -> std::thread::JoinHandle<u32> {
+    std::thread::spawn(move || {
+        let mut answered = 0;
+        while let Ok(mut stream) = TcpStream::connect(callbacks) {
+            let mut some = [0; 64];
+            let sent = stream.write_all(&request).is_ok();
+            if sent && stream.read(&mut some).is_ok_and(|read| read > 0) {
+                answered += 1;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        answered
+    })
+}
+
+#[test]
+fn a_quiet_connection_is_closed_while_others_are_busy() {
+    // Silence was judged for all connections together: one busy sender kept every idle one open.
+    let kafka = mock();
+    let mut bridge = Builder::new(Kafka::at(&kafka.bootstrap())).set("DRAIN_SECONDS", "30").spawn();
+    let route = &routes()[0];
+    let (mut used, mut fresh) = (bridge.connect(), bridge.connect());
+    used.send(route.request());
+    assert_eq!(used.response().status, 200);
+    let sender = busy(bridge.callbacks, route.request());
+    bridge.signal("TERM");
+    let asked = Instant::now();
+    assert_stopping(&bridge);
+    assert_eq!(used.end(), End::Closed);
+    let quiet = asked.elapsed();
+    assert!(quiet > Duration::from_secs(1), "a sender is given time: {quiet:?}");
+    assert_eq!(fresh.end(), End::Closed);
+    assert!(asked.elapsed() < SLACK, "{:?}", asked.elapsed());
+    let response = bridge.post(&route.target, &route.body);
+    assert_eq!((response.status, response.closes()), (200, true), "and the others are served on");
+    bridge.signal("TERM");
+    assert_eq!(bridge.ended().code(), Some(0), "{}", bridge.log());
+    assert!(sender.join().expect("it only sends") > 10);
+}
+
+#[test]
+fn a_request_in_progress_is_answered_and_a_new_one_served_late_in_a_stop() {
+    // From half the drain time on nobody was served any more, and a second later requests in
+    // progress were cut off.
+    let kafka = mock();
+    let mut bridge = Builder::new(Kafka::at(&kafka.bootstrap())).set("DRAIN_SECONDS", "8").spawn();
+    let route = &routes()[0];
+    let request = route.request();
+    let (first, rest) = request.split_at(request.len() - 10);
+    let mut slow = bridge.connect();
+    slow.send(first);
+    let sender = busy(bridge.callbacks, route.request());
+    bridge.signal("TERM");
+    let asked = Instant::now();
+    std::thread::sleep(Duration::from_millis(5200));
+    let response = bridge.post(&route.target, &route.body);
+    assert_eq!((response.status, response.closes()), (200, true));
+    std::thread::sleep(Duration::from_millis(6400).saturating_sub(asked.elapsed()));
+    slow.send(rest);
+    let response = slow.response();
+    assert_eq!((response.status, response.closes()), (200, true));
+    route.assert_allows(&response, true);
+    assert_eq!(bridge.ended().code(), Some(0), "{}", bridge.log());
+    assert!(sender.join().expect("it only sends") > 10);
+    let log = bridge.log();
+    assert!(!log.contains("lost=") && !log.contains("cut off"), "{log}");
+}
+
+#[test]
+fn a_body_that_does_not_come_is_answered_before_a_stop_is_over() {
+    let mut bridge = Builder::new(Kafka::nobody())
+        .set("DRAIN_SECONDS", "4")
+        .set("BODY_SECONDS_MAX", "600")
+        .spawn();
+    let slow: Vec<_> = routes()
+        .into_iter()
+        .map(|route| {
+            let mut wire = bridge.connect();
+            let request = route.request();
+            wire.send(&request[..request.len() - 1]);
+            (wire, route)
+        })
+        .collect();
+    wait_for("all have begun", SOON, || {
+        let requests = &bridge.status()["ledger"]["requests"];
+        (requests["in_flight"] == slow.len()).then_some(())
+    });
+    bridge.signal("TERM");
+    let asked = Instant::now();
+    for (mut wire, route) in slow {
+        let response = wire.response();
+        assert!([200, 408].contains(&response.status), "{} {}", route.name, response.status);
+        assert!(response.closes(), "{}", route.name);
+        route.assert_allows(&response, false);
+    }
+    assert!(asked.elapsed() > Duration::from_secs(2), "they were waited for");
+    assert_eq!(bridge.ended().code(), Some(0), "{}", bridge.log());
+    assert!(!bridge.log().contains("cut off"), "{}", bridge.log());
+}
+
+#[test]
+fn a_stop_does_not_outlast_its_time_whatever_is_open() {
+    // Each step had a least time of its own; with one second to drain it took three and more.
+    let mut bridge = Builder::new(Kafka::nobody()).set("DRAIN_SECONDS", "1").spawn();
+    let route = &routes()[0];
+    assert_eq!(bridge.post(&route.target, &route.body).status, 200);
+    let (_idle, mut slow) = (bridge.connect(), bridge.connect());
+    slow.send("POST /openim HTTP/1.1\r\nHost: b\r\nContent-Length: 5\r\n\r\n{");
+    let mut scraper = crate::support::wire::Wire::connect(bridge.admin);
+    scraper.send("GET /metrics HTTP/1.1\r\nHost: b\r\n\r\n");
+    assert_eq!(scraper.response().status, 200);
+    bridge.signal("TERM");
+    let asked = Instant::now();
+    assert_eq!(bridge.ended().code(), Some(0), "{}", bridge.log());
+    let took = asked.elapsed();
+    assert!(took < Duration::from_millis(1900), "{took:?}\n{}", bridge.log());
+    assert!(bridge.log().contains("lost=1"), "{}", bridge.log());
+}
+
+#[test]
+fn the_shipper_has_its_share_of_a_second_too() {
+    let kafka = mock();
+    kafka.round_trip_time(Duration::from_millis(50)).expect("the mock obeys");
+    let mut bridge = Builder::new(Kafka::at(&kafka.bootstrap())).set("DRAIN_SECONDS", "1").spawn();
+    let sender = busy(bridge.callbacks, routes()[0].request());
+    wait_for("traffic", SOON, || {
+        let confirmed = bridge.status()["ledger"]["records"]["confirmed"].as_u64();
+        confirmed.is_some_and(|confirmed| confirmed > 5).then_some(())
+    });
+    bridge.signal("TERM");
+    assert_eq!(bridge.ended().code(), Some(0), "{}", bridge.log());
+    assert!(sender.join().expect("it only sends") > 5);
+    assert!(!bridge.log().contains("lost="), "{}", bridge.log());
 }

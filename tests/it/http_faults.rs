@@ -86,6 +86,7 @@ impl Port {
             inflight_bytes_max: 1 << 20,
             openim_path: "/openim".to_owned(),
             tencent_path: "/tencent".to_owned(),
+            drain: Duration::ZERO,
         };
         let shared = Callbacks { intake, limits, gauges: Arc::new(Gauges::default()) };
         let (tell, told) = sync_channel(1);
