@@ -185,6 +185,21 @@ fn the_image_is_built_with_every_file_that_the_program_embeds() {
 }
 
 #[test]
+fn the_compose_file_passes_every_build_argument_of_the_image() {
+    // The image's build asked for BUILD_COMMIT and nobody passed it: every image was of `unknown`.
+    let asked: BTreeSet<String> = dockerfile().of("ARG").into_iter().collect();
+    assert!(asked.contains("BUILD_COMMIT"), "{asked:?}");
+    let compose = compose();
+    let arguments = &services(&compose)["imbridge"]["build"]["args"];
+    let passed = arguments.as_object().expect("build arguments are written NAME: value");
+    assert_eq!(passed.keys().cloned().collect::<BTreeSet<_>>(), asked);
+    for (name, value) in passed {
+        let from_outside = format!("${{{name}:-");
+        assert!(text(value).starts_with(&from_outside), "{name} comes from outside: {value}");
+    }
+}
+
+#[test]
 fn what_the_image_copies_is_what_the_ignore_file_lets_through() {
     let let_through: BTreeSet<String> = read(".dockerignore")
         .lines()
