@@ -9,11 +9,13 @@
 //! the Kafka timestamp, which is the receive time, is put into the pure floors, which the golden
 //! tests hold against the contract.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+use crate::cli::{self, Ran};
 use crate::support::bridge::{Request, allow, run, settings};
 use crate::support::kafka::{self, kafka_or_skip};
 use crate::support::process::{Answer, Bridge, SOON};
@@ -343,6 +345,62 @@ fn decisions_come_one_per_intent_and_before_what_follows_in_their_partition() {
         assert!(pair[0].record.offset < pair[1].record.offset, "{pair:?}");
     }
     assert_eq!(bridge.stop().code, Some(0));
+}
+
+#[test]
+fn topics_are_created_by_command_as_the_settings_say_and_none_is_changed() {
+    kafka_or_skip!();
+    let (broker, prefix) = (kafka::shared(), kafka::topic_prefix("created"));
+    let brokers = broker.bootstrap();
+    let own = format!("{prefix}group.dismissed");
+    broker.create_topic(&own, 1, &[]);
+    let more = |replication| {
+        [
+            ("IMBRIDGE_KAFKA_BROKERS", &*brokers),
+            ("IMBRIDGE_TOPIC_PREFIX", &*prefix),
+            ("IMBRIDGE_TOPIC_PARTITIONS", "2"),
+            ("IMBRIDGE_TOPIC_REPLICATION", replication),
+        ]
+    };
+    let of = |ran: &Ran| -> Vec<(String, u64, u64)> {
+        let rows: Vec<Value> = serde_json::from_str(&ran.out).expect("JSON");
+        let number = |row: &Value, name: &str| row[name].as_u64().expect("a number");
+        let row = |row: &Value| {
+            let name = row["topic"].as_str().expect("a text").to_owned();
+            (name, number(row, "partitions"), number(row, "replication"))
+        };
+        rows.iter().map(row).collect()
+    };
+    let before = of(&cli::run(&["topics", "list", "--json"], &more("1")));
+    let missing = before.iter().filter(|(_, partitions, _)| *partitions == 0).count();
+    assert_eq!(missing, before.len() - 1, "{before:?}");
+
+    // One broker cannot keep two copies: every topic has its sentence, and none is made.
+    let refused = cli::run(&["topics", "create", "--json"], &more("2"));
+    assert_eq!(refused.code, Some(1), "{}", refused.err);
+    let told = refused.err.lines().filter(|line| {
+        line.starts_with(&format!("imbridge: topic {prefix}"))
+            && line.contains(" cannot be created: ")
+    });
+    assert_eq!(told.count(), missing, "{}", refused.err);
+    assert_eq!(of(&refused), before);
+
+    let created = cli::run(&["topics", "create", "--json"], &more("1"));
+    assert_eq!((created.code, created.err.as_str()), (Some(0), ""));
+    for (topic, partitions, replication) in of(&created) {
+        let wanted = if topic == own { 1 } else { 2 };
+        assert_eq!((partitions, replication), (wanted, 1), "{topic}");
+    }
+    let there: BTreeMap<String, usize> = broker.topics();
+    let there = there.into_iter().filter(|(topic, _)| topic.starts_with(&prefix));
+    let expected =
+        before.iter().map(|(topic, ..)| (topic.clone(), if *topic == own { 1 } else { 2 }));
+    assert_eq!(there.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "and no others");
+
+    let again = cli::run(&["topics", "create"], &more("1"));
+    assert_eq!((again.code, again.err.as_str()), (Some(0), ""));
+    let last = format!("{} topics, 0 missing\n", before.len());
+    assert!(again.out.ends_with(&last), "{}", again.out);
 }
 
 #[test]
