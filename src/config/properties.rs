@@ -53,7 +53,7 @@ pub(super) const ALIASES: &[(&str, &str)] = &[
 ];
 
 /// The names of librdkafka that have an underscore of their own.
-const WITH_UNDERSCORE: &[&str] = &[
+pub(super) const WITH_UNDERSCORE: &[&str] = &[
     "background_event_cb",
     "closesocket_cb",
     "connect_cb",

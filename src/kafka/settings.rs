@@ -13,6 +13,7 @@ use rdkafka::error::KafkaError;
 pub const PROTECTED: &[&str] = &[
     "acks",
     "bootstrap.servers",
+    "delivery.report.only.error",
     "delivery.timeout.ms",
     "enable.gapless.guarantee",
     "enable.idempotence",

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::*;
 
+mod librdkafka;
 mod secrets;
 mod table_laws;
 
