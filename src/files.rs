@@ -97,17 +97,26 @@ pub fn read_items(path: &Path) -> Result<Vec<String>, FileError> {
     Ok(items)
 }
 
+/// What a properties file says.
+#[derive(Debug, Default)]
+pub struct PropertiesFile {
+    /// Its pairs of key and value.
+    pub pairs: Vec<(String, String)>,
+    /// A [`FileError::Line`] for each line that is none.
+    pub wrong: Vec<FileError>,
+}
+
 /// Reads a properties file: `key=value` lines, split at the first `=`, both sides trimmed.
 ///
 /// Empty lines and lines that begin with `#` are left out. Pairs come in the order of the file,
-/// repeated keys included. A file without pairs is fine. With them comes a `Line` for each line
-/// without `=`, without a key, or with a NUL character (which no C library could take).
+/// repeated keys included. A file without pairs is fine. Wrong is each line without `=`, without a
+/// key, or with a NUL character (which no C library could take).
 ///
 /// # Errors
 /// Those of [`read_text`].
-pub fn read_properties(path: &Path) -> Result<(Vec<(String, String)>, Vec<FileError>), FileError> {
+pub fn read_properties(path: &Path) -> Result<PropertiesFile, FileError> {
     let text = read_text(path, SMALL_FILE_BYTES_MAX)?;
-    let (mut pairs, mut wrong) = (Vec::new(), Vec::new());
+    let PropertiesFile { mut pairs, mut wrong } = PropertiesFile::default();
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
@@ -124,7 +133,7 @@ pub fn read_properties(path: &Path) -> Result<(Vec<(String, String)>, Vec<FileEr
             _ => expect("key=value"),
         }
     }
-    Ok((pairs, wrong))
+    Ok(PropertiesFile { pairs, wrong })
 }
 
 #[cfg(test)]
@@ -165,14 +174,14 @@ mod tests {
         );
         let expected = [("sasl.username", "me"), ("sasl.password", "a=b#c"), ("empty", "")];
         let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        let (pairs, wrong) = read_properties(file.path()).expect("readable");
+        let PropertiesFile { pairs, wrong } = read_properties(file.path()).expect("readable");
         assert_eq!((pairs, wrong.len()), (expected.to_vec(), 0));
     }
 
     #[test]
     fn property_lines_of_another_form_are_named_by_number_and_never_quoted() {
         let file = file(b"a=1\nhunter2\n=hunter2\nc=3\nb=hunter2\0\n");
-        let (pairs, wrong) = read_properties(file.path()).expect("readable");
+        let PropertiesFile { pairs, wrong } = read_properties(file.path()).expect("readable");
         let names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["a", "c"], "the others are read all the same");
         let told: Vec<String> = wrong.iter().map(ToString::to_string).collect();

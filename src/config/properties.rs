@@ -13,7 +13,7 @@ use super::problems::{Problem, quoted};
 use super::read::Reader;
 use super::secret::Secret;
 use super::table::KAFKA_PROPERTY_PREFIX;
-use crate::files;
+use crate::files::{self, PropertiesFile};
 
 /// Properties that the bridge sets itself, by librdkafka's own names, with the reason to refuse
 /// others.
@@ -151,10 +151,9 @@ fn from_variables(
 
 fn from_file(path: &str, reader: &mut Reader) -> BTreeMap<String, Property> {
     let variable = "IMBRIDGE_KAFKA_PROPERTIES";
-    let (pairs, wrong) = match files::read_properties(Path::new(path)) {
-        Ok(read) => read,
-        Err(error) => (Vec::new(), vec![error]),
-    };
+    let read = files::read_properties(Path::new(path));
+    let PropertiesFile { pairs, wrong } =
+        read.unwrap_or_else(|error| PropertiesFile { pairs: Vec::new(), wrong: vec![error] });
     for error in wrong {
         reader.problem(variable, &format!("names a file that cannot be used: {error}"));
     }

@@ -76,7 +76,7 @@ impl Gauges {
         let mut given_up = self.given_up.subscribe();
         if given_up.wait_for(|given_up| *given_up).await.is_err() {
             // Nobody is left who could say so.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
