@@ -1,6 +1,7 @@
 //! `imbridge serve`: the service.
 
 use super::settings::Examined;
+use super::stop::HangUp;
 use super::terminal;
 use crate::app::{self, App};
 use crate::catalogue::Catalogue;
@@ -21,8 +22,9 @@ What an answer of 200 means (IMBRIDGE_ACK):
   memory  in the bounded journal in memory; lost if the process ends before Kafka has it
   os, fsync, kafka: not yet supported
 
-SIGTERM or SIGINT stop it: requests are served on until senders fall silent, then what is left goes
-to Kafka, all within IMBRIDGE_DRAIN_SECONDS. A second signal ends the wait.
+SIGTERM or SIGINT stop it, and so does closing its terminal: requests are served on until senders
+fall silent, then what is left goes to Kafka, all within IMBRIDGE_DRAIN_SECONDS. A second signal ends
+the wait.
 
 Example:
   IMBRIDGE_KAFKA_BROKERS=localhost:9092 imbridge serve";
@@ -32,7 +34,7 @@ Example:
 #[command(after_help = HELP)]
 pub struct Args {}
 
-/// Serves until SIGTERM or SIGINT, then stops within the drain time; a second signal ends that wait.
+/// Serves until SIGTERM, SIGINT or SIGHUP, then stops within the drain time; a second signal ends that wait.
 ///
 /// # Errors
 /// What the caller shows; problems of the configuration are shown here.
@@ -101,6 +103,7 @@ async fn serve(
     let brokers = config.require_brokers()?.to_owned();
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let mut hang_up = HangUp::watch().context("cannot listen for SIGHUP")?;
     let listeners = app::listeners(config, passed_in)?;
     let app = App::start_on(config, &brokers, catalogue, listeners)?;
     if let Err(error) = announce(&app) {
@@ -111,6 +114,7 @@ async fn serve(
         tokio::select! {
             _ = terminate.recv() => tracing::info!("SIGTERM"),
             _ = interrupt.recv() => tracing::info!("SIGINT"),
+            () = hang_up.recv() => tracing::info!("SIGHUP: the terminal was closed"),
         }
     };
     signalled().await;

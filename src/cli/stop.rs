@@ -1,11 +1,13 @@
-//! When somebody says stop: Ctrl-C, or SIGTERM.
+//! When somebody says stop: Ctrl-C, SIGTERM, or a terminal that is closed.
 //!
 //! In: signals. Out: a future, or a flag for threads that wait for something else. What always
 //! holds: where signals cannot be watched, nothing ever says stop.
 
+use crate::files;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Resolves on Ctrl-C or SIGTERM.
 pub(super) async fn asked() {
@@ -18,6 +20,34 @@ pub(super) async fn asked() {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
+}
+
+/// Resolves when the terminal is closed, each time anew. Never where somebody does not want that to
+/// end the program (`nohup`): watching the signal would undo his wish.
+pub(super) struct HangUp(Option<Signal>);
+
+impl HangUp {
+    pub(super) fn watch() -> std::io::Result<Self> {
+        let ignored = files::read_text(Path::new("/proc/self/status"), files::SMALL_FILE_BYTES_MAX)
+            .is_ok_and(|status| ignores_hang_ups(&status));
+        Ok(Self(if ignored { None } else { Some(signal(SignalKind::hangup())?) }))
+    }
+
+    pub(super) async fn recv(&mut self) {
+        match &mut self.0 {
+            Some(signal) => {
+                let _ended = signal.recv().await.is_none();
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Whether the kernel's page about a process says that it ignores SIGHUP, the first signal.
+fn ignores_hang_ups(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
 }
 
 /// A flag that is up once somebody said stop.
@@ -57,5 +87,18 @@ impl Flag {
     /// Whether somebody said stop.
     pub(super) fn is_up(&self) -> bool {
         self.up.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ignores_hang_ups;
+
+    #[test]
+    fn the_first_bit_of_the_mask_is_the_hang_up() {
+        for (mask, ignored) in [("0000000000000001", true), ("0000000000001000", false)] {
+            assert_eq!(ignores_hang_ups(&format!("Name:\tx\nSigIgn:\t{mask}\n")), ignored);
+        }
+        assert!(!ignores_hang_ups("SigBlk:\t0000000000000001\n"));
     }
 }

@@ -1,4 +1,7 @@
 //! Structured logs on standard error, as text for people or as JSON for programs.
+//!
+//! In: lines from everywhere. Out: the same on standard error. What always holds: whoever reads the
+//! log may go, or its disk be full, and the program runs on.
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::UtcTime;
@@ -16,7 +19,10 @@ pub fn start(filter: &str, json: bool, colour: bool) -> Result<(), String> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_timer(UtcTime::rfc_3339())
-        .with_ansi(colour);
+        .with_ansi(colour)
+        // A line that cannot be written is lost. The library would say so on standard error, which is
+        // where it could not be written, and panic when that fails too.
+        .log_internal_errors(false);
     let started = if json {
         lines.json().flatten_event(true).with_current_span(false).try_init()
     } else {

@@ -8,12 +8,14 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::cli::{NOBODY, USAGE, command, ended, run, signal};
 use crate::support::process::{SOON, wait_for};
+use crate::support::wire::Wire;
 
 /// A port of its own for each listener, and a Kafka that is never there.
 const SETTINGS: [(&str, &str); 4] = [
@@ -57,6 +59,51 @@ fn it_serves_although_nobody_reads_its_standard_output() {
     let (_, address) = listening.split_once("callbacks=").expect("the address is in the log");
     let address = address.split_ascii_whitespace().next().expect("an address");
     let _connected = TcpStream::connect(address).expect("it accepts");
+    end(child, log);
+}
+
+#[test]
+fn it_serves_although_nobody_reads_its_log_any_more() {
+    // The first line that could not be written was a panic, and the second panic an abort: a log
+    // collector that went away took the bridge along, with all that was in memory.
+    let mut child = command(&["serve"], &SETTINGS).spawn().expect("the binary was built");
+    let address = first_line(&mut child);
+    let address = address.trim_end().strip_prefix("callbacks listening on http://");
+    let address = address.expect("an address").parse().expect("an address");
+    drop(child.stderr.take());
+    for path in ["/nowhere", "/elsewhere"] {
+        let mut wire = Wire::connect(address);
+        wire.send(format!("GET {path} HTTP/1.1\r\nHost: b\r\n\r\n"));
+        assert_eq!(wire.response().status, 404, "which is told in the log");
+        // Refusals are told once a second.
+        std::thread::sleep(Duration::from_millis(1100));
+    }
+    let mut wire = Wire::connect(address);
+    wire.send(crate::support::routes::routes()[0].request());
+    assert_eq!(wire.response().status, 200);
+    end(child, std::io::empty());
+}
+
+#[test]
+fn a_closed_terminal_is_a_stop_like_any_other_and_none_under_nohup() {
+    // The kernel ended the program on the spot: what was in memory was lost, uncounted.
+    let mut child = command(&["serve"], &SETTINGS).spawn().expect("the binary was built");
+    first_line(&mut child);
+    signal(&child, "HUP");
+    let ran = ended(child);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(ran.err.contains("SIGHUP") && ran.err.contains("stopped"), "{}", ran.err);
+
+    let script = format!("trap '' HUP; exec {} serve", env!("CARGO_BIN_EXE_imbridge"));
+    let mut sh = Command::new("sh");
+    sh.args(["-c", &script]).env_clear().envs(SETTINGS);
+    let sh = sh.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = sh.spawn().expect("sh can be run");
+    first_line(&mut child);
+    signal(&child, "HUP");
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(child.try_wait().expect("a child").is_none(), "it serves on");
+    let log = child.stderr.take().expect("it is piped");
     end(child, log);
 }
 
@@ -124,7 +171,7 @@ fn callbacks_arrive_at_the_one_socket_that_was_passed_in() {
     // Only the program listens from here on.
     let mut child = activated(socket.into(), "1", "$$").spawn().expect("sh can be run");
     assert_eq!(first_line(&mut child), format!("callbacks listening on http://{address}\n"));
-    let mut wire = crate::support::wire::Wire::connect(address);
+    let mut wire = Wire::connect(address);
     wire.send(crate::support::routes::routes()[0].request());
     assert_eq!(wire.response().status, 200);
     let mut log = BufReader::new(child.stderr.take().expect("it is piped"));

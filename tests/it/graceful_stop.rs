@@ -50,8 +50,14 @@ fn a_stop_serves_to_the_end_closes_connections_and_leaves_nothing_behind() {
         }
         let response = bridge.post(&route.target, &route.body);
         assert_eq!((response.status, response.closes()), (200, true), "new ones are served");
+        let mut pipelined = bridge.connect();
+        pipelined.send(route.request().repeat(3));
+        for _ in 0..3 {
+            let response = pipelined.response();
+            assert_eq!((response.status, response.closes()), (200, true), "and pipelined ones");
+        }
         let status = bridge.assert_ledger_even();
-        assert_eq!(status["ledger"]["requests"]["accepted"], 7);
+        assert_eq!(status["ledger"]["requests"]["accepted"], 10);
         assert_eq!(bridge.page("/live").status, 200);
         assert_eq!(idle.end(), End::Closed, "a connection without a request is closed");
         assert_eq!(bridge.ended().code(), Some(0), "{}", bridge.log());
