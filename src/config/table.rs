@@ -228,7 +228,8 @@ pub const SETTINGS: &[Setting] = &[
         Text("info"),
         "level, or list of `target=level`",
         "Which log lines are written to standard error, for example `warn` or \
-         `info,imbridge::kafka=debug`.",
+         `info,imbridge::kafka=debug`. At `info` the HTTP library `actix_server` tells warnings \
+         only, unless it is named.",
     ),
     row(
         Group::Log,

@@ -14,7 +14,7 @@ use tracing_subscriber::fmt::time::UtcTime;
 /// # Errors
 /// A sentence, when the filter cannot be read or logging was started before.
 pub fn start(filter: &str, json: bool, colour: bool) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
+    let filter = EnvFilter::try_new(quieter(filter)).map_err(|error| error.to_string())?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -33,6 +33,14 @@ pub fn start(filter: &str, json: bool, colour: bool) -> Result<(), String> {
     Ok(())
 }
 
+/// The filter, without what actix tells of its own threads and sockets where only `info` is asked
+/// for: none of it is news to an operator.
+fn quieter(filter: &str) -> String {
+    let asks = |what: &str| filter.split(',').any(|directive| directive.trim().starts_with(what));
+    let quieter = asks("info") && !asks("actix");
+    if quieter { format!("{filter},actix_server=warn") } else { filter.to_owned() }
+}
+
 /// Puts panics into the log, one line each, wherever they happen.
 ///
 /// A message that was put together at run time is left out: indexing into a text quotes that text,
@@ -45,4 +53,18 @@ fn log_panics() {
         let thread = thread.name().unwrap_or("-");
         tracing::error!(at, thread, message, "panicked at {at}: {message}");
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quieter;
+
+    #[test]
+    fn at_info_actix_is_quiet_unless_it_is_asked() {
+        assert_eq!(quieter("info"), "info,actix_server=warn");
+        assert_eq!(quieter("imbridge=debug, info"), "imbridge=debug, info,actix_server=warn");
+        for filter in ["debug", "warn", "off", "info,actix_server=info", "imbridge=info"] {
+            assert_eq!(quieter(filter), filter);
+        }
+    }
 }
