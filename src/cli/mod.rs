@@ -113,7 +113,7 @@ fn examine_with_kafka(brokers: Option<&str>) -> Examined {
     let given = brokers.map(|brokers| ("IMBRIDGE_KAFKA_BROKERS".into(), brokers.into()));
     let mut settings = Examined::of(given.into_iter().chain(std::env::vars_os()));
     if settings.is_without_brokers() {
-        let what = "is not set, and there is no --brokers: expected HOST:PORT of one of them";
+        let what = "is not set, and there is no --brokers: expected HOST:PORT of a broker";
         settings.report(Problem::of("IMBRIDGE_KAFKA_BROKERS", what));
     }
     settings.properties();

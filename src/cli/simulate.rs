@@ -113,8 +113,8 @@ pub fn run(args: &Args, phase_of: impl Fn(Provider, &str) -> Phase) -> anyhow::R
         let report = simulate::run(&args.options(), phase_of, counts, stop::asked()).await;
         if let Some(printer) = printer {
             printer.abort();
-            // The report begins on a line of its own.
-            write!(anstream::stderr(), "\r\x1b[K")?;
+            // The report begins on a line of its own; whoever closed the terminal gets it all the same.
+            let _closed = write!(std::io::stderr(), "{ERASE_LINE}").is_err();
         }
         Ok::<_, anyhow::Error>(report?)
     })?;
@@ -190,6 +190,9 @@ impl Observer for Counts {
     }
 }
 
+/// Makes room for the next line of progress. No colour, so it stays where colours are not wanted.
+const ERASE_LINE: &str = "\r\x1b[K";
+
 async fn print_progress(counts: Arc<Counts>) {
     let mut seconds = 0_u64;
     let mut before = 0;
@@ -203,9 +206,9 @@ async fn print_progress(counts: Arc<Counts>) {
         let rate = ended - before;
         before = ended;
         let line = format!("{seconds:>4} s  {sent} sent  {rate}/s  {bad} failed");
-        let mut err = anstream::stderr();
+        let mut err = std::io::stderr();
         // A terminal that went away is no reason to stop sending.
-        if write!(err, "\r\x1b[K{line}").and_then(|()| err.flush()).is_err() {
+        if write!(err, "{ERASE_LINE}{line}").and_then(|()| err.flush()).is_err() {
             return;
         }
     }

@@ -85,6 +85,10 @@ fn every_command_has_help_with_an_example() {
         let ran = run(&[command, &["--help"][..]].concat(), &[]);
         assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{command:?}");
         assert!(ran.out.contains("Example"), "{command:?} has no example:\n{}", ran.out);
+        // What is laid out by hand is not wrapped by clap, which has 100 columns without a terminal.
+        let wide = run(&[command, &["--help"][..]].concat(), &[("COLUMNS", "200")]).out;
+        let by_hand = |help: &str| help.find("\nExample").map(|at| help[at..].to_owned());
+        assert_eq!(by_hand(&ran.out), by_hand(&wide), "{command:?}");
     }
     let all = run(&["--help"], &[]).out;
     for command in commands.iter().filter_map(|command| command.first()) {
@@ -171,7 +175,7 @@ fn commands_that_need_kafka_exit_with_64_when_nobody_says_where_it_is() {
     for arguments in [&["tail"][..], &["topics", "list"], &["topics", "create"]] {
         let ran = run(arguments, &[]);
         let sentence = "imbridge: IMBRIDGE_KAFKA_BROKERS is not set, and there is no --brokers: \
-                        expected HOST:PORT of one of them\n";
+                        expected HOST:PORT of a broker\n";
         assert_eq!((ran.code, ran.err.as_str()), (Some(USAGE), sentence), "{arguments:?}");
     }
 }
