@@ -31,13 +31,19 @@ fn settings(topics: &[&str]) -> Settings {
 impl World {
     /// A shipper over a log that holds `records` already, and a Kafka that follows `script`.
     fn new(records: usize, topics: &[&str], script: Script) -> Self {
+        Self::with(records, settings(topics), script)
+    }
+
+    /// The same with settings of its own; the records go to their topics in turn.
+    fn with(records: usize, settings: Settings, script: Script) -> Self {
         let log = Arc::new(MemoryLog::new(1 << 26));
-        append(&log, records, topics, 0);
+        let topics: Vec<&str> = settings.topics.iter().map(String::as_str).collect();
+        append(&log, records, &topics, 0);
         let kafka = Scripted(Arc::new(Mutex::new(script)));
         let sinks = Arc::new(kafka.clone());
         let as_log: Arc<dyn Log> = Arc::<MemoryLog>::clone(&log);
-        let shipper = Shipper::spawn(as_log, sinks, settings(topics), Arc::new(()))
-            .expect("there is a thread");
+        let shipper =
+            Shipper::spawn(as_log, sinks, settings, Arc::new(())).expect("there is a thread");
         Self { log, kafka, shipper }
     }
 
@@ -256,6 +262,21 @@ fn a_stop_does_not_wait_for_a_kafka_that_hangs_or_is_away() {
         assert_eq!(left, 10);
         assert!(took >= Duration::from_millis(200) && took < Duration::from_secs(2), "{took:?}");
     }
+}
+
+/// A topic was made by hand and the bridge was stopped at once: the shipper slept through the stop in
+/// a rest of many seconds, and what the journal in memory held was lost although Kafka was well.
+#[test]
+fn a_stop_within_a_long_rest_tries_again_and_ships_what_can_go_now() {
+    let mut script = script();
+    script.creates = false;
+    let rests = Duration::from_hours(1);
+    let settings = Settings { rest_first: rests, rest_longest: rests, ..settings(&["a"]) };
+    let world = World::with(10, settings, script);
+    world.wait("held", |world| world.shipper.status().state == State::Waiting);
+    world.kafka.0.lock().topics.insert("a".to_owned());
+    assert_eq!(world.shipper.stop(LIMIT), 0);
+    assert_complete(&world.kafka.0.lock().written, 10, &[]);
 }
 
 #[test]

@@ -31,6 +31,9 @@ const TICK: Duration = Duration::from_millis(100);
 const RECHECK: Duration = Duration::from_secs(30);
 /// A cluster that does not answer is asked again after this at the latest: it may be back.
 const REACH_REST_MAX: Duration = Duration::from_secs(1);
+/// Once a stop is asked for, everything is tried again after this at the latest: what an operator put
+/// right a moment ago must still count before the deadline.
+const STOP_REST_MAX: Duration = Duration::from_millis(200);
 /// When nothing was delivered for so long, a topic may have gone: librdkafka stays silent about one
 /// that it has known for less than 30 s.
 const SILENCE: Duration = Duration::from_secs(3);
@@ -334,12 +337,13 @@ impl Worker {
         self.backoff.next(random)
     }
 
-    /// Rests; a wish to stop cuts it short once there is nothing to wait for.
+    /// Rests; a wish to stop shortens it, and ends it once there is nothing to wait for.
     fn rest(&mut self, rest: Duration) {
         self.enter(State::Waiting);
-        let until = clock::now() + rest;
+        let begun = clock::now();
         loop {
-            let left = until.saturating_duration_since(clock::now());
+            let rest = if self.stop.is_asked() { rest.min(STOP_REST_MAX) } else { rest };
+            let left = rest.saturating_sub(begun.elapsed());
             if left.is_zero() || self.is_done() {
                 break;
             }
