@@ -28,9 +28,9 @@ impl Backoff {
         step.mul_f64(0.5 + f64::from(random) / f64::from(u32::MAX) / 2.0)
     }
 
-    /// Begins again with the first rest.
-    pub const fn reset(&mut self) {
-        self.attempts = 0;
+    /// Begins again with the first rest; whether there was any since the last time.
+    pub const fn reset(&mut self) -> bool {
+        std::mem::replace(&mut self.attempts, 0) > 0
     }
 }
 
@@ -51,7 +51,7 @@ mod tests {
             next();
         }
         assert_eq!(next(), 30_000);
-        backoff.reset();
+        assert!(backoff.reset() && !backoff.reset());
         assert_eq!(backoff.next(u32::MAX), FIRST);
     }
 

@@ -66,6 +66,8 @@ pub struct Settings {
     pub rest_first: Duration,
     /// Longest rest after failures.
     pub rest_longest: Duration,
+    /// Longest rest between looks at a cluster that does not answer: it may be back.
+    pub rest_unreachable: Duration,
 }
 
 impl Settings {
@@ -81,6 +83,7 @@ impl Settings {
             idle: Duration::from_millis(100),
             rest_first: Duration::from_millis(100),
             rest_longest: Duration::from_secs(30),
+            rest_unreachable: Duration::from_secs(1),
         }
     }
 }

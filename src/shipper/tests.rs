@@ -22,6 +22,7 @@ fn settings(topics: &[&str]) -> Settings {
     Settings {
         rest_first: Duration::from_millis(1),
         rest_longest: Duration::from_millis(10),
+        rest_unreachable: Duration::from_millis(10),
         active: Duration::from_millis(1),
         idle: Duration::from_millis(5),
         ..Settings::new(topics.iter().map(|topic| (*topic).to_owned()).collect())
@@ -234,6 +235,18 @@ fn a_kafka_that_is_down_at_the_start_is_found_when_it_comes() {
     let world = World::new(10, &["a"], script);
     assert_complete(&world.drain(), 10, &[]);
     assert_eq!(world.kafka.0.lock().looks, 6);
+}
+
+/// Looks at a cluster that was away counted as failures of sessions: after an outage the first hiccup
+/// was followed by a rest of half a minute.
+#[test]
+fn the_first_failure_after_an_outage_is_followed_by_a_short_rest() {
+    let mut script = script();
+    script.unreachable = 40;
+    script.faults.insert(1, (Class::Fatal, 2));
+    let settings = Settings { rest_longest: Duration::from_hours(1), ..settings(&["a"]) };
+    let world = World::with(10, settings, script);
+    assert_complete(&world.drain(), 10, &[]);
 }
 
 #[test]

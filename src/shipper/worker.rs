@@ -29,8 +29,6 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_millis(100);
 /// Topics that could not be created are looked for again this often.
 const RECHECK: Duration = Duration::from_secs(30);
-/// A cluster that does not answer is asked again after this at the latest: it may be back.
-const REACH_REST_MAX: Duration = Duration::from_secs(1);
 /// Once a stop is asked for, everything is tried again after this at the latest: what an operator put
 /// right a moment ago must still count before the deadline.
 const STOP_REST_MAX: Duration = Duration::from_millis(200);
@@ -61,6 +59,8 @@ pub(super) struct Worker {
     pub(super) isolation: Isolation,
     pub(super) health: Health,
     pub(super) backoff: Backoff,
+    /// Rests between looks at a cluster that does not answer.
+    reaching: Backoff,
     /// Header value of the record at hand; begins with `<uuid>:`.
     pub(super) journal: String,
     pub(super) journal_prefix: usize,
@@ -105,6 +105,7 @@ impl Worker {
             window: Window::new(confirmed, settings.replay_upto),
             flight: Flight::new(settings.in_flight_records, settings.in_flight_bytes),
             backoff: Backoff::new(settings.rest_first, settings.rest_longest),
+            reaching: Backoff::new(settings.rest_first, settings.rest_unreachable),
             topics,
             isolation: Isolation::default(),
             health: Health::default(),
@@ -199,6 +200,10 @@ impl Worker {
         match prepared {
             Ok(prepared) => {
                 self.health.reached();
+                if self.reaching.reset() {
+                    // It was away: what failed before says nothing about now.
+                    self.backoff.reset();
+                }
                 self.take_in_topics(&prepared);
                 match wanted.filter(|topic| !self.topics.is_known(*topic)) {
                     None => Some(prepared),
@@ -214,9 +219,9 @@ impl Worker {
                     self.health.hold(health::CONFIGURATION, signal.text.clone());
                 }
                 self.complain(&signal);
-                let rest = self.next_rest();
                 self.last_error = Some(signal.text);
-                self.rest(rest.min(REACH_REST_MAX));
+                let rest = self.reaching.next(random());
+                self.rest(rest);
                 None
             }
         }
@@ -270,7 +275,7 @@ impl Worker {
         self.health.hold(reason, text.clone());
         self.complain_about(reason, &text, COMPLAINT);
         self.last_error = Some(text);
-        let rest = self.next_rest();
+        let rest = self.backoff.next(random());
         self.rest(rest);
     }
 
@@ -326,15 +331,9 @@ impl Worker {
         if cause.class == ErrorClass::Record {
             self.backoff.reset();
         } else {
-            let rest = self.next_rest();
+            let rest = self.backoff.next(random());
             self.rest(rest);
         }
-    }
-
-    fn next_rest(&mut self) -> Duration {
-        #[expect(clippy::cast_possible_truncation, reason = "half of the random bits will do")]
-        let random = RandomState::new().hash_one(self.sessions) as u32;
-        self.backoff.next(random)
     }
 
     /// Rests; a wish to stop shortens it, and ends it once there is nothing to wait for.
@@ -473,4 +472,9 @@ impl Worker {
         tracing::warn!(class, untold = *untold, "Kafka: {text}");
         (*last, *untold) = (now, 0);
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "half of the random bits will do")]
+fn random() -> u32 {
+    RandomState::new().hash_one(0) as u32
 }
