@@ -104,46 +104,42 @@ impl Shipper {
         observer: Arc<dyn Observer>,
     ) -> std::io::Result<ShipperHandle> {
         let stop = Arc::new(Stop::default());
-        let ledger = Arc::new(Ledger::default());
+        let ledger = Arc::new(Ledger::new(log.usage().confirmed));
         let status = Arc::new(Mutex::new(Status::default()));
-        let make = {
-            let (log, stop) = (Arc::clone(&log), Arc::clone(&stop));
-            let (ledger, status) = (Arc::clone(&ledger), Arc::clone(&status));
-            move |settings: Settings| {
-                let (log, sinks, observer) =
-                    (Arc::clone(&log), Arc::clone(&sinks), Arc::clone(&observer));
-                let (stop, ledger, status) =
-                    (Arc::clone(&stop), Arc::clone(&ledger), Arc::clone(&status));
-                worker::Worker::new(log, sinks, observer, settings, stop, ledger, status)
-            }
-        };
+        let worker = worker::Worker::new(
+            Arc::clone(&log),
+            sinks,
+            observer,
+            settings,
+            Arc::clone(&stop),
+            Arc::clone(&ledger),
+            Arc::clone(&status),
+        );
         let (tell, ended) = sync_channel(1);
-        let known = Arc::clone(&log);
         let thread = std::thread::Builder::new().name("shipper".to_owned()).spawn(move || {
             // Nobody listens when the handle was dropped.
-            let _unheard = tell.send(run_always(&*known, &make, settings)).is_err();
+            let _unheard = tell.send(run_always(worker)).is_err();
         })?;
         let thread = thread.thread().clone();
         Ok(ShipperHandle { log, stop, ledger, status, thread, ended: Mutex::new(ended) })
     }
 }
 
-/// Runs workers until one ends by itself. One that panics has a successor, which begins at the lowest
-/// record that is not confirmed and marks what may be in Kafka already: a defect must not end the way
-/// to Kafka for good. (What the first had delivered behind that record is counted twice.)
-fn run_always(
-    log: &dyn Log,
-    make: &dyn Fn(Settings) -> worker::Worker,
-    mut settings: Settings,
-) -> u64 {
+/// Runs the worker until it ends by itself. One that panics begins a new session at the lowest record
+/// that is not done, and marks what may be in Kafka already: a defect must not end the way to Kafka
+/// for good. What was reported stays reported, so nothing counts twice.
+fn run_always(mut worker: worker::Worker) -> u64 {
     loop {
-        let run = || make(settings.clone()).run();
-        if let Ok(left) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)) {
+        let run = std::panic::AssertUnwindSafe(|| worker.run());
+        if let Ok(left) = std::panic::catch_unwind(run) {
             return left;
         }
         tracing::error!("the shipper panicked, see the line before; it begins again");
-        settings.replay_upto = log.durable();
-        std::thread::sleep(settings.rest_first);
+        worker.recover();
+        if worker.stop.is_over() {
+            return worker.left();
+        }
+        std::thread::sleep(worker.settings.rest_first);
     }
 }
 
@@ -160,14 +156,12 @@ pub struct ShipperHandle {
 
 impl ShipperHandle {
     /// Ships on until the log is drained or `within` has passed, then ends the thread. Returns how
-    /// many records are left unconfirmed.
+    /// many records ended nowhere: those that Kafka has behind one that it does not have are not
+    /// among them.
     pub fn stop(&self, within: Duration) -> u64 {
         self.stop.ask(clock::now() + within);
         self.thread.unpark();
-        self.ended.lock().recv_timeout(within + GRACE).unwrap_or_else(|_| {
-            let usage = self.log.usage();
-            usage.head.0 - usage.confirmed.0
-        })
+        self.ended.lock().recv_timeout(within + GRACE).unwrap_or_else(|_| self.ledger.left(self.log.usage().head))
     }
 
     /// Lets a [`Self::stop`] that is under way on another thread end now.

@@ -5,6 +5,7 @@
 
 use super::observer::Degraded;
 use crate::clock;
+use crate::journal::Sequence;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
@@ -57,14 +58,31 @@ pub struct Status {
 }
 
 /// Where records ended.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Ledger {
+    /// Everything up to here had ended before.
+    start: Sequence,
     confirmed: AtomicU64,
     dead_lettered: AtomicU64,
     damaged: AtomicU64,
 }
 
 impl Ledger {
+    pub(super) fn new(start: Sequence) -> Self {
+        Self {
+            start,
+            confirmed: AtomicU64::new(0),
+            dead_lettered: AtomicU64::new(0),
+            damaged: AtomicU64::new(0),
+        }
+    }
+
+    /// Records up to `head` that ended nowhere yet.
+    pub(super) fn left(&self, head: Sequence) -> u64 {
+        let ended = self.confirmed() + self.dead_lettered() + self.damaged();
+        head.0.saturating_sub(self.start.0 + ended)
+    }
+
     /// Records that Kafka has.
     #[must_use]
     pub fn confirmed(&self) -> u64 {

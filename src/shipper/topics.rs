@@ -69,7 +69,8 @@ impl Topics {
     pub fn take_delivered(&mut self, mut each: impl FnMut(&str, u64)) {
         for (name, count) in self.names.iter().zip(&mut self.delivered) {
             if *count > 0 {
-                each(name, std::mem::take(count));
+                each(name, *count);
+                *count = 0;
             }
         }
     }

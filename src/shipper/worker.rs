@@ -134,7 +134,7 @@ impl Worker {
     }
 
     /// Ships until it is asked to stop; the number of records left.
-    pub(super) fn run(mut self) -> u64 {
+    pub(super) fn run(&mut self) -> u64 {
         let mut sink: Option<(Box<dyn Sink>, SinkSettings)> = None;
         let mut wanted = None;
         while !self.is_done() {
@@ -173,8 +173,19 @@ impl Worker {
         }
         drop(sink);
         self.enter(State::Stopped);
-        let usage = self.log.usage();
-        usage.head.0 - usage.confirmed.0
+        self.left()
+    }
+
+    /// Records that ended nowhere yet.
+    pub(super) fn left(&self) -> u64 {
+        self.ledger.left(self.log.usage().head)
+    }
+
+    /// After a panic: what the session had in flight may be in Kafka, what was reported is known.
+    pub(super) fn recover(&mut self) {
+        self.flight.clear();
+        self.isolation.end_session();
+        self.recheck = None;
     }
 
     fn is_done(&self) -> bool {
