@@ -222,6 +222,7 @@ impl Worker {
             Err(Refusal::Full) => Some(Pause::Full),
             // Refused before it could be part of a batch: it is alone.
             Err(Refusal::Fault(Fault { class: Class::Record(fault), .. })) => {
+                self.observer.error(ErrorClass::Record);
                 self.condemn(sequence, fault);
                 None
             }

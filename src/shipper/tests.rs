@@ -357,6 +357,7 @@ impl Observer for Counting {
 fn an_observer_is_told_of_every_record_and_incident() {
     let mut script = script();
     script.faults.insert(12, (Class::Record(RecordFault::Invalid), FOR_EVER));
+    script.refusals.insert(25, (Class::Record(RecordFault::TooLarge), FOR_EVER));
     let log = Arc::new(MemoryLog::new(1 << 20));
     append(&log, 30, &["a", "b"], 0);
     let observer = Arc::new(Counting::default());
@@ -367,8 +368,9 @@ fn an_observer_is_told_of_every_record_and_incident() {
     assert_eq!(shipper.stop(LIMIT), 0);
     let seen = observer.0.lock().clone();
     let count = |what: &str| seen.get(what).copied().unwrap_or(0);
-    assert_eq!((count("a"), count("b"), count("confirmed")), (15, 14, 30));
-    assert_eq!((count("invalid"), count("record")), (1, 2), "refused with others, then alone");
+    assert_eq!((count("a"), count("b"), count("confirmed")), (14, 14, 30));
+    assert_eq!((count("invalid"), count("too_large")), (1, 1));
+    assert_eq!(count("record"), 3, "refused with others, then alone; not even taken");
     assert!(count("sessions") >= 3);
 }
 

@@ -189,7 +189,8 @@ impl Worker {
     }
 
     fn is_done(&self) -> bool {
-        let drained = || self.log.durable() < self.window.lowest();
+        // Not `durable`: at ack level `kafka` that is what was confirmed.
+        let drained = || self.log.written() < self.window.lowest();
         self.stop.is_over() || self.stop.is_asked() && drained()
     }
 
