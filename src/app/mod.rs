@@ -72,9 +72,10 @@ impl App {
         let gauges = Arc::new(Gauges::default());
         let log: Arc<dyn Log> = Arc::new(MemoryLog::new(config.journal.bytes_max));
         let normaliser = Arc::new(Normaliser::new(Arc::clone(&catalogue), settings(config)));
-        let observer = MetricsObserver::new(Arc::clone(&metrics), Arc::clone(&ledger));
+        let topics = normaliser.all_topics();
+        let observer = MetricsObserver::new(Arc::clone(&metrics), Arc::clone(&ledger), &topics);
         let sinks = Arc::new(KafkaSinks::new(kafka_settings(config, brokers)));
-        let plan = shipper::Settings::new(normaliser.all_topics());
+        let plan = shipper::Settings::new(topics);
         let shipper = Shipper::spawn(Arc::clone(&log), sinks, plan, Arc::new(observer))
             .context("cannot start the shipper's thread")?;
         let shipper = Arc::new(shipper);

@@ -17,7 +17,11 @@ pub(super) struct MetricsObserver {
 }
 
 impl MetricsObserver {
-    pub(super) fn new(metrics: Arc<Metrics>, ledger: Arc<Ledger>) -> Self {
+    /// `topics` are all that records may go to; their counts start at 0.
+    pub(super) fn new(metrics: Arc<Metrics>, ledger: Arc<Ledger>, topics: &[String]) -> Self {
+        for topic in topics {
+            let _at_zero = metrics.kafka.delivered.with_label_values(&[topic]);
+        }
         for reason in crate::shipper::health::REASONS {
             metrics.kafka.degraded.with_label_values(&[reason]).set(0);
         }
