@@ -53,6 +53,10 @@ impl Observer for MetricsObserver {
         self.ledger.dead_lettered(1);
     }
 
+    fn damaged(&self, records: u64) {
+        self.ledger.damaged(records);
+    }
+
     fn session_started(&self) {
         self.metrics.kafka.sessions.inc();
     }

@@ -7,7 +7,7 @@
 //! not flutter between taking and refusing. With more than that free only the batch that does not
 //! fit is refused: it may wait for what is confirmed next, and smaller ones pass it.
 
-use super::{AppendError, Aside, Chunk, Log, Read, Sequence, Usage};
+use super::{AppendError, Aside, Chunk, Log, NoDirectory, Read, Sequence, Usage};
 use crate::clock;
 use crate::record::Batch;
 use parking_lot::{Condvar, Mutex};
@@ -256,7 +256,7 @@ impl Log for MemoryLog {
     }
 
     fn put_aside_now(&self, _aside: &Aside) -> std::io::Result<()> {
-        Err(std::io::Error::other("at level memory there is no directory"))
+        Err(std::io::Error::other(NoDirectory))
     }
 
     fn replay_upto(&self) -> Sequence {

@@ -68,6 +68,20 @@ pub struct Aside {
     pub json: Vec<u8>,
 }
 
+/// Why [`Log::put_aside_now`] can never succeed: the log has no directory. Inside the
+/// [`std::io::Error`], see [`NoDirectory::is`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("at level memory there is no directory for files")]
+pub struct NoDirectory;
+
+impl NoDirectory {
+    /// Whether an error says that there is no directory, as opposed to one that does not work now.
+    #[must_use]
+    pub fn is(error: &std::io::Error) -> bool {
+        error.get_ref().is_some_and(|inner| inner.is::<Self>())
+    }
+}
+
 /// What was found at a position of the log.
 #[derive(Debug, Clone)]
 pub enum Read {
@@ -182,7 +196,7 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// The same, done and synced on return.
     ///
     /// # Errors
-    /// The device failed, or there is no directory.
+    /// The device failed: it is worth trying again. Or there is no directory: [`NoDirectory`].
     fn put_aside_now(&self, aside: &Aside) -> std::io::Result<()>;
 
     /// State for metrics and status.

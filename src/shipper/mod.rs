@@ -6,7 +6,8 @@
 //! * Records of one partition reach Kafka in the journal's order, through errors, new sessions and
 //!   restarts; one that may be there already carries the header `replay`.
 //! * Nothing is confirmed that Kafka did not confirm, but for records that a broker refused when
-//!   they were sent alone: those are skipped, counted and logged.
+//!   they were sent alone (those are skipped, counted and logged) and records that the journal
+//!   cannot read back (those are left out, counted and logged).
 //! * What an operator can put right (a missing topic, rights, a property) holds everything, is said
 //!   aloud and tried again for ever.
 //!
@@ -27,6 +28,8 @@ pub mod window;
 mod worker;
 
 #[cfg(test)]
+mod patchy;
+#[cfg(test)]
 mod scripted;
 #[cfg(test)]
 mod tests;
@@ -36,7 +39,7 @@ pub use sink::{KafkaSinks, Sinks};
 pub use status::{Ledger, State, Status};
 
 use crate::clock;
-use crate::journal::{Log, Sequence};
+use crate::journal::Log;
 use parking_lot::Mutex;
 use status::Stop;
 use std::sync::Arc;
@@ -52,8 +55,6 @@ const GRACE: Duration = Duration::from_millis(250);
 pub struct Settings {
     /// Topics that records may name, as far as known; made sure of before the first record.
     pub topics: Vec<String>,
-    /// Records up to here may have been sent by an earlier run.
-    pub replay_upto: Sequence,
     /// Most records in flight: a deeper queue means cold memory, a shallower one more wake-ups.
     pub in_flight_records: usize,
     /// Most bytes in flight.
@@ -76,7 +77,6 @@ impl Settings {
     pub const fn new(topics: Vec<String>) -> Self {
         Self {
             topics,
-            replay_upto: Sequence::NONE,
             in_flight_records: 5000,
             in_flight_bytes: 8 * 1024 * 1024,
             active: Duration::from_millis(2),

@@ -60,6 +60,8 @@ pub trait Observer: Send + Sync {
     fn error(&self, _class: ErrorClass) {}
     /// A record that was refused alone was skipped.
     fn dead_letter(&self, _reason: RecordFault) {}
+    /// So many records could not be read back and were left out.
+    fn damaged(&self, _records: u64) {}
     /// A producer session began.
     fn session_started(&self) {}
     /// New statistics of librdkafka.

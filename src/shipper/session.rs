@@ -96,12 +96,6 @@ impl<'a> Reader<'a> {
             self.chunk = Some(chunk);
         }
     }
-
-    /// Leaves out everything up to a position.
-    fn skip_to(&mut self, upto: Sequence) {
-        self.chunk = None;
-        self.next = upto.next();
-    }
 }
 
 /// What a session collects while it runs.
@@ -152,19 +146,19 @@ impl Worker {
             match reader.fill() {
                 Ok(true) => {}
                 Ok(false) => return Pause::Drained,
-                Err(upto) => {
-                    self.damaged(reader.next, upto);
-                    reader.skip_to(upto);
-                    continue;
-                }
+                Err(upto) => match self.leave_out(reader, upto) {
+                    None => continue,
+                    Some(pause) => return pause,
+                },
             }
             let chunk = reader.chunk.as_ref().expect("fill found a record");
             self.note_chunk(chunk);
             let Some((record, taken)) = Record::decode(&chunk.batch.bytes()[reader.at..]) else {
                 let upto = chunk.last();
-                self.damaged(reader.next, upto);
-                reader.skip_to(upto);
-                continue;
+                match self.leave_out(reader, upto) {
+                    None => continue,
+                    Some(pause) => return pause,
+                }
             };
             if !self.window.is_done(reader.next)
                 && let Some(pause) = self.send(sink, reader.next, &record, taken, now_ms)
@@ -354,13 +348,29 @@ impl Worker {
         }
     }
 
-    fn damaged(&mut self, from: Sequence, upto: Sequence) {
-        tracing::error!(%from, %upto, "records of the journal are unreadable; they are skipped");
-        for position in from.0..=upto.0 {
-            if self.window.mark(Sequence(position)) {
-                self.ledger.count_damaged();
-            }
+    /// Leaves out what cannot be read, up to a position and as far as the window reaches: the rest
+    /// must wait for what is in flight before it.
+    fn leave_out(&mut self, reader: &mut Reader<'_>, upto: Sequence) -> Option<Pause> {
+        if upto > self.damaged_upto {
+            let from = reader.next;
+            tracing::error!(
+                %from,
+                %upto,
+                "records {from} to {upto} of the journal are unreadable; they are left out"
+            );
+            self.damaged_upto = upto;
         }
+        let mut records = 0;
+        reader.chunk = None;
+        while reader.next <= upto && self.window.reaches(reader.next) {
+            records += u64::from(self.window.mark(reader.next));
+            reader.next = reader.next.next();
+        }
+        if records > 0 {
+            self.ledger.count_damaged(records);
+            self.observer.damaged(records);
+        }
+        (reader.next <= upto).then_some(Pause::Full)
     }
 }
 

@@ -109,8 +109,8 @@ impl Ledger {
         self.dead_lettered.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn count_damaged(&self) {
-        self.damaged.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn count_damaged(&self, records: u64) {
+        self.damaged.fetch_add(records, Ordering::Relaxed);
     }
 }
 

@@ -1,9 +1,10 @@
 //! The shipper's loop over a scripted Kafka: whatever fails, at whatever place, every record arrives
 //! in order, what may be there already is marked, and only who is refused alone is skipped.
 
+use super::patchy::PatchyLog;
 use super::scripted::{BATCH, Script, Scripted, Written};
 use super::*;
-use crate::journal::memory::MemoryLog;
+use crate::journal::{Read, Sequence};
 use crate::kafka::{Class, RecordFault};
 use crate::record::{Batch, Head};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 const FOR_EVER: usize = usize::MAX;
 
 struct World {
-    log: Arc<MemoryLog>,
+    log: Arc<PatchyLog>,
     kafka: Scripted,
     shipper: ShipperHandle,
 }
@@ -37,14 +38,25 @@ impl World {
 
     /// The same with settings of its own; the records go to their topics in turn.
     fn with(records: usize, settings: Settings, script: Script) -> Self {
-        let log = Arc::new(MemoryLog::new(1 << 26));
+        let log = PatchyLog::default();
         let topics: Vec<&str> = settings.topics.iter().map(String::as_str).collect();
         append(&log, records, &topics, 0);
+        Self::over(log, settings, script, Arc::new(()))
+    }
+
+    /// A shipper over a log as it is.
+    fn over(
+        log: PatchyLog,
+        settings: Settings,
+        script: Script,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        let log = Arc::new(log);
         let kafka = Scripted(Arc::new(Mutex::new(script)));
         let sinks = Arc::new(kafka.clone());
-        let as_log: Arc<dyn Log> = Arc::<MemoryLog>::clone(&log);
+        let as_log: Arc<dyn Log> = Arc::<PatchyLog>::clone(&log);
         let shipper =
-            Shipper::spawn(as_log, sinks, settings, Arc::new(())).expect("there is a thread");
+            Shipper::spawn(as_log, sinks, settings, observer).expect("there is a thread");
         Self { log, kafka, shipper }
     }
 
@@ -66,7 +78,7 @@ impl World {
     }
 }
 
-fn append(log: &MemoryLog, records: usize, topics: &[&str], timestamp_ms: i64) {
+fn append(log: &dyn Log, records: usize, topics: &[&str], timestamp_ms: i64) {
     for number in 0..records {
         let mut batch = Batch::new();
         let topic = topics[number % topics.len()];
@@ -175,7 +187,7 @@ fn only_what_was_sent_before_is_marked_as_a_replay() {
     script.faults.insert(1, (Class::Fatal, 1));
     let world = World::new(50, &["a"], script);
     world.drain();
-    append(&world.log, 1, &["a"], 0);
+    append(&*world.log, 1, &["a"], 0);
     let written = world.drain();
     assert!(written.iter().filter(|one| one.session == 1).all(|one| !one.replay));
     let second: Vec<_> = written.iter().filter(|one| one.session == 2).collect();
@@ -204,15 +216,10 @@ fn a_missing_topic_holds_everything_and_is_named_until_it_is_there() {
 
 #[test]
 fn a_missing_topic_is_created_when_it_is_met() {
-    let log = Arc::new(MemoryLog::new(1 << 20));
+    let log = PatchyLog::default();
     append(&log, 3, &["not.announced"], 0);
-    let kafka = Scripted(Arc::new(Mutex::new(script())));
-    let as_log: Arc<dyn Log> = Arc::<MemoryLog>::clone(&log);
-    let observer = Arc::new(());
-    let shipper = Shipper::spawn(as_log, Arc::new(kafka.clone()), settings(&[]), observer)
-        .expect("there is a thread");
-    assert_eq!(shipper.stop(LIMIT), 0);
-    assert_complete(&kafka.0.lock().written, 3, &[]);
+    let world = World::over(log, settings(&[]), script(), Arc::new(()));
+    assert_complete(&world.drain(), 3, &[]);
 }
 
 #[test]
@@ -308,7 +315,7 @@ fn a_stop_within_a_long_rest_tries_again_and_ships_what_can_go_now() {
 #[test]
 fn a_timestamp_is_never_ahead_of_the_clock() {
     let world = World::new(1, &["a"], script());
-    append(&world.log, 1, &["a"], i64::MAX);
+    append(&*world.log, 1, &["a"], i64::MAX);
     let written = world.drain();
     let now = clock::unix_ms();
     assert_eq!(written[0].timestamp_ms, 0, "one in the past is kept");
@@ -320,7 +327,7 @@ fn a_lonely_record_after_idle_time_is_shipped() {
     let world = World::new(0, &["a"], script());
     for count in 1..20 {
         std::thread::sleep(Duration::from_millis(7));
-        append(&world.log, 1, &["a"], 0);
+        append(&*world.log, 1, &["a"], 0);
         assert_eq!(world.drain().len(), count);
     }
 }
@@ -348,6 +355,9 @@ impl Observer for Counting {
     fn dead_letter(&self, reason: RecordFault) {
         self.add(reason.name(), 1);
     }
+    fn damaged(&self, records: u64) {
+        self.add("damaged", records);
+    }
     fn session_started(&self) {
         self.add("sessions", 1);
     }
@@ -358,20 +368,55 @@ fn an_observer_is_told_of_every_record_and_incident() {
     let mut script = script();
     script.faults.insert(12, (Class::Record(RecordFault::Invalid), FOR_EVER));
     script.refusals.insert(25, (Class::Record(RecordFault::TooLarge), FOR_EVER));
-    let log = Arc::new(MemoryLog::new(1 << 20));
+    let log = PatchyLog::default();
     append(&log, 30, &["a", "b"], 0);
     let observer = Arc::new(Counting::default());
     let as_observer: Arc<dyn Observer> = Arc::<Counting>::clone(&observer);
-    let kafka = Arc::new(Scripted(Arc::new(Mutex::new(script))));
-    let shipper =
-        Shipper::spawn(log, kafka, settings(&["a", "b"]), as_observer).expect("there is a thread");
-    assert_eq!(shipper.stop(LIMIT), 0);
+    let world = World::over(log, settings(&["a", "b"]), script, as_observer);
+    assert_eq!(world.shipper.stop(LIMIT), 0);
     let seen = observer.0.lock().clone();
     let count = |what: &str| seen.get(what).copied().unwrap_or(0);
     assert_eq!((count("a"), count("b"), count("confirmed")), (14, 14, 30));
     assert_eq!((count("invalid"), count("too_large")), (1, 1));
     assert_eq!(count("record"), 3, "refused with others, then alone; not even taken");
     assert!(count("sessions") >= 3);
+}
+
+/// Of records that cannot be read only those within the window were ever marked as done: behind a
+/// longer stretch nothing was confirmed again.
+#[test]
+fn exactly_the_records_that_cannot_be_read_are_left_out_however_many() {
+    for (before, damaged) in [(0, 1), (10, 1), (10, 20_000), (500, 9_000)] {
+        let mut log = PatchyLog::default();
+        for count in [before, damaged, 10] {
+            append(&log, count, &["a", "b"], 0);
+            // Ends the chunk.
+            assert!(count == 0 || matches!(log.records.read(log.written()), Read::Chunk(_)));
+        }
+        let unreadable = before as u64 + 1..=(before + damaged) as u64;
+        log.damaged = Some(unreadable.clone());
+        let observer = Arc::new(Counting::default());
+        let as_observer: Arc<dyn Observer> = Arc::<Counting>::clone(&observer);
+        let mut script = script();
+        script.faults.insert(before as u64 + 1 + damaged as u64, (Class::Fatal, 1));
+        let world = World::over(log, settings(&["a", "b"]), script, as_observer);
+        let skipped: Vec<u64> = unreadable.collect();
+        assert_complete(&world.drain(), (before + damaged + 10) as u64, &skipped);
+        assert_eq!(world.shipper.stop(LIMIT), 0);
+        let ledger = world.shipper.ledger();
+        let ends = (ledger.confirmed(), ledger.damaged(), ledger.dead_lettered());
+        assert_eq!(ends, (before as u64 + 10, damaged as u64, 0));
+        assert_eq!(observer.0.lock().get("damaged"), Some(&(damaged as u64)));
+    }
+}
+
+#[test]
+fn what_an_earlier_run_may_have_sent_is_marked_as_a_replay() {
+    let log = PatchyLog { replay_upto: Sequence(5), ..PatchyLog::default() };
+    append(&log, 10, &["a"], 0);
+    let world = World::over(log, settings(&["a"]), script(), Arc::new(()));
+    let replays: Vec<bool> = world.drain().iter().map(|one| one.replay).collect();
+    assert_eq!(replays, [[true; 5], [false; 5]].concat());
 }
 
 /// Panics when it is told of the first delivery; counts the others.
@@ -394,17 +439,13 @@ impl Observer for Fragile {
 /// counted again, which made the ledger uneven.
 #[test]
 fn a_shipper_that_panics_begins_again_loses_nothing_and_counts_nothing_twice() {
-    let log = Arc::new(MemoryLog::new(1 << 26));
+    let log = PatchyLog::default();
     append(&log, 100, &["a"], 0);
-    let kafka = Scripted(Arc::new(Mutex::new(script())));
-    let as_log: Arc<dyn Log> = Arc::<MemoryLog>::clone(&log);
-    let (sinks, observer) = (Arc::new(kafka.clone()), Arc::new(Fragile::default()));
+    let observer = Arc::new(Fragile::default());
     let as_observer: Arc<dyn Observer> = Arc::<Fragile>::clone(&observer);
-    let shipper = Shipper::spawn(as_log, sinks, settings(&["a"]), as_observer)
-        .expect("there is a thread");
-    let world = World { log, kafka, shipper };
+    let world = World::over(log, settings(&["a"]), script(), as_observer);
     assert_complete(&world.drain(), 100, &[]);
-    append(&world.log, 1, &["a"], 0);
+    append(&*world.log, 1, &["a"], 0);
     assert_complete(&world.drain(), 101, &[]);
     assert_eq!(world.shipper.stop(LIMIT), 0);
     assert_eq!(world.shipper.ledger().confirmed(), 101);

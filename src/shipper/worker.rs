@@ -68,6 +68,8 @@ pub(super) struct Worker {
     chunks: VecDeque<(Sequence, Instant)>,
     chunks_upto: Sequence,
     confirmed: Sequence,
+    /// What is unreadable was told of up to here.
+    pub(super) damaged_upto: Sequence,
     /// The record that everything waits for.
     held: Option<Sequence>,
     batch_cap: Option<usize>,
@@ -102,7 +104,7 @@ impl Worker {
         Self {
             journal_prefix: journal.len(),
             journal,
-            window: Window::new(confirmed, settings.replay_upto),
+            window: Window::new(confirmed, log.replay_upto()),
             flight: Flight::new(settings.in_flight_records, settings.in_flight_bytes),
             backoff: Backoff::new(settings.rest_first, settings.rest_longest),
             reaching: Backoff::new(settings.rest_first, settings.rest_unreachable),
@@ -112,6 +114,7 @@ impl Worker {
             chunks: VecDeque::new(),
             chunks_upto: confirmed,
             confirmed,
+            damaged_upto: confirmed,
             held: None,
             batch_cap: None,
             state: State::Connecting,

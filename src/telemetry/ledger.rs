@@ -17,6 +17,7 @@ pub struct Ledger {
     appended: AtomicU64,
     confirmed: AtomicU64,
     dead_lettered: AtomicU64,
+    damaged: AtomicU64,
     lost: AtomicU64,
 }
 
@@ -85,6 +86,11 @@ impl Ledger {
         self.dead_lettered.fetch_add(records, Ordering::Relaxed);
     }
 
+    /// Records of the journal could not be read back.
+    pub fn damaged(&self, records: u64) {
+        self.damaged.fetch_add(records, Ordering::Relaxed);
+    }
+
     /// Records ended with the process.
     pub fn lost(&self, records: u64) {
         self.lost.fetch_add(records, Ordering::Relaxed);
@@ -101,7 +107,7 @@ impl Ledger {
     pub fn snapshot(&self) -> LedgerSnapshot {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let (confirmed, dead_lettered) = (read(&self.confirmed), read(&self.dead_lettered));
-        let lost = read(&self.lost);
+        let (damaged, lost) = (read(&self.damaged), read(&self.lost));
         let appended = read(&self.appended);
         let (accepted, refused) = (read(&self.accepted), read(&self.refused));
         let in_flight = self.in_flight.load(Ordering::Relaxed);
@@ -116,9 +122,9 @@ impl Ledger {
                 appended,
                 confirmed,
                 dead_lettered,
-                damaged: 0,
+                damaged,
                 lost,
-                waiting: appended.saturating_sub(confirmed + dead_lettered + lost),
+                waiting: appended.saturating_sub(confirmed + dead_lettered + damaged + lost),
             },
         }
     }
