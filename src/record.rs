@@ -19,8 +19,15 @@
 //! header          name length u16, value length u32, name, value
 //! ```
 
+use crate::json::push_text;
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+
+/// Header `content-type` of a record whose value is the whole event.
+pub const STRUCTURED: &[u8] = b"application/cloudevents+json; charset=UTF-8";
+/// What the names of attributes begin with in the headers of a record in binary form.
+const ATTRIBUTE: &str = "ce_";
 
 /// Bytes in front of the variable parts, the length field included.
 const FIXED_BYTES: usize = 4 + 8 + 1 + 1 + 2 + 2 + 4;
@@ -258,6 +265,38 @@ impl<'a> Record<'a> {
         Some((Self { id, topic, key, timestamp_ms, header_bytes, value }, end))
     }
 
+    /// The same record for another topic.
+    #[must_use]
+    pub const fn for_topic(self, topic: &'a str) -> Self {
+        Self { topic, ..self }
+    }
+
+    /// The event in structured form, for files and for people: the value as it is, or put together
+    /// from `ce_` headers and data, byte for byte what the same event has as a value.
+    #[must_use]
+    pub fn structured(&self) -> Cow<'a, [u8]> {
+        let mut out = Vec::new();
+        for (name, value) in self.headers() {
+            if let Some(name) = name.strip_prefix(ATTRIBUTE) {
+                out.push(if out.is_empty() { b'{' } else { b',' });
+                member(name, &String::from_utf8_lossy(value), &mut out);
+            }
+        }
+        if out.is_empty() {
+            return Cow::Borrowed(self.value);
+        }
+        for (name, value) in self.headers() {
+            if name == "content-type" {
+                out.push(b',');
+                member("datacontenttype", &String::from_utf8_lossy(value), &mut out);
+            }
+        }
+        out.extend_from_slice(b",\"data\":");
+        out.extend_from_slice(self.value);
+        out.push(b'}');
+        Cow::Owned(out)
+    }
+
     /// The headers in order.
     pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
         let mut rest = self.header_bytes;
@@ -271,6 +310,12 @@ impl<'a> Record<'a> {
             Some((name, value))
         })
     }
+}
+
+fn member(name: &str, value: &str, out: &mut Vec<u8>) {
+    push_text(name, out);
+    out.push(b':');
+    push_text(value, out);
 }
 
 /// The records of a batch in order; ends early at bytes that are no record.
@@ -321,6 +366,33 @@ mod tests {
         batch.finish(open);
         batch.take_back(open, true);
         assert_eq!((batch.records(), batch.bytes()), (1, before.as_slice()));
+    }
+
+    fn structured(headers: &[(&str, &[u8])], value: &[u8]) -> String {
+        let head = Head { id: "0", topic: "t", key: None, timestamp_ms: 0 };
+        let mut batch = Batch::new();
+        batch.push(&head, headers, value);
+        let record = batch.iter().next().expect("it was pushed");
+        String::from_utf8(record.structured().into_owned()).expect("JSON is UTF-8")
+    }
+
+    #[test]
+    fn a_record_in_structured_form_is_its_value() {
+        let headers = [("content-type", STRUCTURED)];
+        assert_eq!(structured(&headers, br#"{"id":"1"}"#), r#"{"id":"1"}"#);
+    }
+
+    #[test]
+    fn a_record_in_binary_form_is_put_together() {
+        let headers = [
+            ("content-type", "application/json".as_bytes()),
+            ("ce_specversion", b"1.0"),
+            ("ce_subject", "group/\"g\"".as_bytes()),
+        ];
+        assert_eq!(
+            structured(&headers, br#"{"a":1}"#),
+            r#"{"specversion":"1.0","subject":"group/\"g\"","datacontenttype":"application/json","data":{"a":1}}"#
+        );
     }
 
     proptest! {

@@ -75,7 +75,10 @@ impl App {
         let topics = normaliser.all_topics();
         let observer = MetricsObserver::new(Arc::clone(&metrics), Arc::clone(&ledger), &topics);
         let sinks = Arc::new(KafkaSinks::new(kafka_settings(config, brokers)));
-        let plan = shipper::Settings::new(topics);
+        let plan = shipper::Settings {
+            dead_letter_topic: Some(normaliser.dead_letter_topic().to_owned()),
+            ..shipper::Settings::new(topics)
+        };
         let shipper = Shipper::spawn(Arc::clone(&log), sinks, plan, Arc::new(observer))
             .context("cannot start the shipper's thread")?;
         let shipper = Arc::new(shipper);

@@ -48,7 +48,10 @@ impl Observer for MetricsObserver {
         self.metrics.kafka.errors.with_label_values(&[class.name()]).inc();
     }
 
-    fn dead_letter(&self, reason: RecordFault) {
+    fn dead_letter(&self, reason: RecordFault, topic: Option<&str>) {
+        if let Some(topic) = topic {
+            self.metrics.kafka.delivered.with_label_values(&[topic]).inc();
+        }
         self.metrics.kafka.dead_letters.with_label_values(&[reason.name()]).inc();
         self.ledger.dead_lettered(1);
     }

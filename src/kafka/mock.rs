@@ -166,6 +166,15 @@ impl MockKafka {
         self.cluster.request_errors(RDKafkaApiKey::Produce, &vec![error.code(); times]);
     }
 
+    /// Answers the next produce requests as told; `None`: as ever.
+    pub fn answer_produce(&self, answers: &[Option<ProduceError>]) {
+        let code = |answer: &Option<ProduceError>| {
+            answer.map_or(E::RD_KAFKA_RESP_ERR_NO_ERROR, ProduceError::code)
+        };
+        let codes: Vec<E> = answers.iter().map(code).collect();
+        self.cluster.request_errors(RDKafkaApiKey::Produce, &codes);
+    }
+
     /// Forgets the errors that were not given yet.
     pub fn clear_produce_errors(&self) {
         self.cluster.clear_request_errors(RDKafkaApiKey::Produce);

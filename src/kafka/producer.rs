@@ -40,6 +40,8 @@ pub struct Outgoing<'a> {
     pub replay: bool,
     /// Kafka timestamp, never ahead of now.
     pub timestamp_ms: i64,
+    /// Headers of a dead letter; none as a rule.
+    pub more: &'a [(&'a str, &'a str)],
 }
 
 /// Why a record was not taken.
@@ -146,6 +148,9 @@ impl Producer {
         headers = headers.insert(Header { key: "journal", value: Some(outgoing.journal) });
         if outgoing.replay {
             headers = headers.insert(Header { key: "replay", value: Some("1") });
+        }
+        for (key, value) in outgoing.more {
+            headers = headers.insert(Header { key, value: Some(*value) });
         }
         let opaque = usize::try_from(outgoing.sequence.0).expect("pointers have 64 bits");
         let record: BaseRecord<'_, [u8], [u8], usize> = BaseRecord {

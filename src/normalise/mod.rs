@@ -165,6 +165,12 @@ impl Normaliser {
         &self.catalogue
     }
 
+    /// Name of the topic for records that Kafka refuses.
+    #[must_use]
+    pub fn dead_letter_topic(&self) -> &str {
+        self.topics.dead_letters()
+    }
+
     /// Names of all topics that records may go to.
     #[must_use]
     pub fn all_topics(&self) -> Vec<String> {

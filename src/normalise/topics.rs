@@ -13,6 +13,7 @@ pub struct Topics {
     commands: Vec<String>,
     decisions: String,
     unknown: String,
+    dead_letters: String,
     one: String,
 }
 
@@ -27,6 +28,7 @@ impl Topics {
             commands: catalogue.rows.iter().map(command).collect(),
             decisions: format!("{prefix}decisions"),
             unknown: format!("{prefix}unknown"),
+            dead_letters: format!("{prefix}deadletter"),
             one: format!("{prefix}events"),
         }
     }
@@ -59,10 +61,17 @@ impl Topics {
         if self.by == TopicBy::One { &self.one } else { &self.unknown }
     }
 
+    /// Topic of records that their own topic refuses: always one of its own.
+    #[must_use]
+    pub fn dead_letters(&self) -> &str {
+        &self.dead_letters
+    }
+
     /// All topics, each once, sorted.
     #[must_use]
     pub fn all(&self, catalogue: &Catalogue) -> Vec<String> {
-        let mut topics = vec![self.decisions().to_owned(), self.unknown().to_owned()];
+        let fixed = [self.decisions(), self.unknown(), self.dead_letters()];
+        let mut topics: Vec<String> = fixed.map(str::to_owned).into();
         for (index, plan) in catalogue.rows.iter().enumerate() {
             let row = RowIndex(u16::try_from(index).expect("rows are numbered in 16 bits"));
             if plan.phase == Phase::After {
@@ -118,9 +127,9 @@ mod tests {
     }
 
     #[test]
-    fn one_topic_takes_everything() {
+    fn one_topic_takes_everything_but_what_it_refuses() {
         let (topics, catalogue) = topics("im.", TopicBy::One);
-        assert_eq!(topics.all(&catalogue), ["im.events"]);
+        assert_eq!(topics.all(&catalogue), ["im.deadletter", "im.events"]);
         assert_eq!((topics.decisions(), topics.unknown()), ("im.events", "im.events"));
     }
 
@@ -130,9 +139,9 @@ mod tests {
             let (topics, catalogue) = topics("im.", by);
             let all = topics.all(&catalogue);
             assert!(all.len() > 70 && all.iter().all(|topic| illegal(topic).is_none()), "{all:?}");
-            assert!(
-                all.contains(&"im.decisions".to_owned()) && all.contains(&"im.unknown".to_owned())
-            );
+            for fixed in ["im.decisions", "im.unknown", "im.deadletter"] {
+                assert!(all.contains(&fixed.to_owned()), "{fixed}");
+            }
             assert!(!all.contains(&"im.group.member.update".to_owned()));
         }
         assert!(illegal(&"x".repeat(250)).is_some() && illegal("im.a/b").is_some());

@@ -11,11 +11,10 @@ use super::{Event, Known, Normaliser, Reason};
 use crate::call::Callback;
 use crate::event::{EventFormat, Item, Value};
 use crate::json::{compact, copy, push_text, rewritten};
-use crate::record::{Batch, Head};
+use crate::record::{Batch, Head, STRUCTURED};
 use crate::verdict::{Change, Decision};
 use std::io::Write;
 
-const STRUCTURED: &[u8] = b"application/cloudevents+json; charset=UTF-8";
 const BINARY: &[u8] = b"application/json";
 
 /// What became of an event.

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Every reason there is, for label sets that start at 0.
-pub const REASONS: [&str; 7] =
-    [UNREACHABLE, STALLED, AUTHENTICATION, TLS, TOPIC, REFUSED, CONFIGURATION];
+pub const REASONS: [&str; 8] =
+    [UNREACHABLE, STALLED, AUTHENTICATION, TLS, TOPIC, REFUSED, CONFIGURATION, DEAD_LETTER];
 
 /// No broker can be reached.
 pub const UNREACHABLE: &str = "unreachable";
@@ -27,6 +27,8 @@ pub const TOPIC: &str = "topic";
 pub const REFUSED: &str = "refused";
 /// A librdkafka property is wrong.
 pub const CONFIGURATION: &str = "configuration";
+/// A record that Kafka refuses can be put neither into the dead-letter topic nor into a file.
+pub const DEAD_LETTER: &str = "dead_letter";
 
 /// Connections may be down for so long before it shows.
 pub const PATIENCE: Duration = Duration::from_secs(2);

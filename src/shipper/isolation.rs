@@ -1,12 +1,13 @@
-//! Finds the record at fault after a broker refused a batch.
+//! Finds the record at fault after a broker refused a batch, and knows what still has to be put aside.
 //!
 //! In: positions that were refused, and later what became of them alone. Out: when a record may be
-//! sent, and who is at fault. What always holds: a suspect is sent alone, with nothing in flight
-//! before it and nothing sent behind it until its report is in; so the journal's order is kept, and
-//! only a record that was refused alone is condemned.
+//! sent, who is at fault, and when all is as it should be. What always holds: a suspect is sent
+//! alone, with nothing in flight before it and nothing sent behind it until its report is in; so is
+//! the dead letter of one that was condemned. So the journal's order is kept, and only a record that
+//! was refused alone is condemned.
 
 use crate::journal::Sequence;
-use crate::kafka::RecordFault;
+use crate::kafka::{Fault, RecordFault};
 use std::collections::BTreeMap;
 
 /// Whether a record may be sent now.
@@ -16,79 +17,109 @@ pub enum Gate {
     Go,
     /// Now, and nothing behind it until its report is in.
     Alone,
+    /// As a dead letter, now, and nothing behind it until it is put aside.
+    Aside(Condemned),
     /// Not before what is in flight is reported.
     Wait,
 }
 
-/// What a delivery meant.
+/// What a delivery, or a record put aside, meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Passed {
     /// Nothing: it was no suspect, or more are waiting.
     Unremarkable,
-    /// It was the last suspect, and somebody was at fault.
+    /// It was the last one, and somebody was at fault.
     Over,
     /// It was the last suspect, all passed alone: the batch was too large, not a record.
     BatchTooLarge,
+}
+
+/// A record that was refused alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Condemned {
+    /// Why, as metrics name it.
+    pub reason: RecordFault,
+    /// Why, as Kafka says it.
+    pub fault: Fault,
+    /// Dead letters that failed.
+    pub tries: u8,
 }
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub struct Isolation {
     suspects: BTreeMap<Sequence, RecordFault>,
+    condemned: BTreeMap<Sequence, Condemned>,
     alone: Option<Sequence>,
-    condemned: u64,
+    /// Whether anybody was condemned since suspects were first named.
+    at_fault: bool,
     too_large: bool,
 }
 
 impl Isolation {
-    /// Whether there are suspects.
+    /// Whether records go one by one.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        !self.suspects.is_empty()
+        !self.suspects.is_empty() || !self.condemned.is_empty()
     }
 
-    /// Number of suspects.
-    #[must_use]
-    pub fn suspects(&self) -> usize {
-        self.suspects.len()
-    }
-
-    /// A record was refused; whether it is condemned: it was alone.
-    #[must_use]
-    pub fn refused(&mut self, sequence: Sequence, fault: RecordFault) -> bool {
+    /// A record was refused, alone or with others: it is condemned or a suspect.
+    pub fn refused(&mut self, sequence: Sequence, reason: RecordFault, fault: Fault) {
         if self.alone == Some(sequence) {
-            self.alone = None;
-            self.suspects.remove(&sequence);
-            self.condemned += 1;
-            return true;
+            self.condemn(sequence, reason, fault);
+            return;
         }
-        self.too_large |= fault == RecordFault::TooLarge;
-        self.suspects.insert(sequence, fault);
-        false
+        self.too_large |= reason == RecordFault::TooLarge;
+        self.suspects.insert(sequence, reason);
+    }
+
+    /// A record was refused, and it was alone.
+    pub fn condemn(&mut self, sequence: Sequence, reason: RecordFault, fault: Fault) {
+        self.alone = None;
+        self.suspects.remove(&sequence);
+        self.condemned.insert(sequence, Condemned { reason, fault, tries: 0 });
+        self.at_fault = true;
+    }
+
+    /// The record, if it was condemned and is not put aside yet.
+    #[must_use]
+    pub fn condemned(&self, sequence: Sequence) -> Option<Condemned> {
+        self.condemned.get(&sequence).copied()
+    }
+
+    /// A dead letter failed; how many did for this record, this one included.
+    pub fn letter_failed(&mut self, sequence: Sequence) -> u8 {
+        self.alone = None;
+        self.condemned.get_mut(&sequence).map_or(0, |condemned| {
+            condemned.tries = condemned.tries.saturating_add(1);
+            condemned.tries
+        })
     }
 
     /// Whether `sequence` may be sent while so many are in flight.
     #[must_use]
     pub fn gate(&self, sequence: Sequence, in_flight: usize) -> Gate {
+        let condemned = self.condemned(sequence);
         if self.alone.is_some() {
             Gate::Wait
-        } else if !self.suspects.contains_key(&sequence) {
+        } else if condemned.is_none() && !self.suspects.contains_key(&sequence) {
             Gate::Go
-        } else if in_flight == 0 {
-            Gate::Alone
-        } else {
+        } else if in_flight > 0 {
             Gate::Wait
+        } else {
+            condemned.map_or(Gate::Alone, Gate::Aside)
         }
     }
 
-    /// A suspect was sent.
+    /// A suspect, or the dead letter of a condemned one, was sent.
     pub const fn sent_alone(&mut self, sequence: Sequence) {
         self.alone = Some(sequence);
     }
 
-    /// A record was delivered.
-    pub fn delivered(&mut self, sequence: Sequence) -> Passed {
-        if self.alone != Some(sequence) {
+    /// A record was delivered, or one that was condemned is put aside.
+    pub fn settled(&mut self, sequence: Sequence) -> Passed {
+        let suspected = self.alone == Some(sequence);
+        if self.condemned.remove(&sequence).is_none() && !suspected {
             return Passed::Unremarkable;
         }
         self.alone = None;
@@ -96,7 +127,7 @@ impl Isolation {
         if self.is_active() {
             return Passed::Unremarkable;
         }
-        let all_passed = std::mem::take(&mut self.condemned) == 0;
+        let all_passed = !std::mem::take(&mut self.at_fault);
         if std::mem::take(&mut self.too_large) && all_passed {
             Passed::BatchTooLarge
         } else {
@@ -104,24 +135,30 @@ impl Isolation {
         }
     }
 
-    /// The session is over; suspects stay suspects.
-    pub fn end_session(&mut self) {
+    /// The session is over; suspects stay suspects, and what was condemned stays so.
+    pub const fn end_session(&mut self) {
         self.alone = None;
-        if !self.is_active() {
-            self.condemned = 0;
-            self.too_large = false;
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kafka::Class;
 
-    fn refused(suspects: &[u64], fault: RecordFault) -> Isolation {
+    fn fault(reason: RecordFault) -> Fault {
+        Fault::example(Class::Record(reason))
+    }
+
+    fn refuse(isolation: &mut Isolation, sequence: u64, reason: RecordFault) {
+        isolation.refused(Sequence(sequence), reason, fault(reason));
+    }
+
+    fn refused(suspects: &[u64], reason: RecordFault) -> Isolation {
         let mut isolation = Isolation::default();
         for suspect in suspects {
-            assert!(!isolation.refused(Sequence(*suspect), fault));
+            refuse(&mut isolation, *suspect, reason);
+            assert_eq!(isolation.condemned(Sequence(*suspect)), None);
         }
         isolation.end_session();
         isolation
@@ -135,31 +172,51 @@ mod tests {
         assert_eq!(isolation.gate(Sequence(3), 0), Gate::Alone);
         isolation.sent_alone(Sequence(3));
         assert_eq!(isolation.gate(Sequence(4), 1), Gate::Wait);
-        assert_eq!(isolation.delivered(Sequence(3)), Passed::Over);
+        assert_eq!(isolation.settled(Sequence(3)), Passed::Over);
         assert_eq!(isolation.gate(Sequence(4), 0), Gate::Go);
     }
 
     #[test]
-    fn only_who_is_refused_alone_is_condemned() {
+    fn only_who_is_refused_alone_is_condemned_and_its_letter_goes_alone_too() {
         let mut isolation = refused(&[3, 4], RecordFault::TooLarge);
         isolation.sent_alone(Sequence(3));
-        assert!(isolation.refused(Sequence(3), RecordFault::TooLarge));
+        refuse(&mut isolation, 3, RecordFault::TooLarge);
         isolation.end_session();
+        let condemned = isolation.condemned(Sequence(3)).expect("it was alone");
+        assert_eq!((condemned.reason, condemned.tries), (RecordFault::TooLarge, 0));
+        assert_eq!(isolation.gate(Sequence(3), 1), Gate::Wait);
+        assert_eq!(isolation.gate(Sequence(3), 0), Gate::Aside(condemned));
+        isolation.sent_alone(Sequence(3));
+        assert_eq!(isolation.gate(Sequence(4), 1), Gate::Wait);
+        assert_eq!(isolation.settled(Sequence(3)), Passed::Unremarkable, "4 is still suspected");
         isolation.sent_alone(Sequence(4));
-        assert_eq!(isolation.delivered(Sequence(4)), Passed::Over);
+        assert_eq!(isolation.settled(Sequence(4)), Passed::Over);
         assert!(!isolation.is_active());
+    }
+
+    #[test]
+    fn letters_that_fail_are_counted_and_the_record_stays_condemned() {
+        let mut isolation = Isolation::default();
+        isolation.condemn(Sequence(3), RecordFault::Invalid, fault(RecordFault::Invalid));
+        for tries in 1..4 {
+            isolation.sent_alone(Sequence(3));
+            assert_eq!(isolation.letter_failed(Sequence(3)), tries);
+            isolation.end_session();
+            assert!(matches!(isolation.gate(Sequence(3), 0), Gate::Aside(_)));
+        }
+        assert_eq!(isolation.settled(Sequence(3)), Passed::Over, "it is in a file");
     }
 
     #[test]
     fn a_batch_is_too_large_when_all_its_records_pass_alone() {
         let mut isolation = refused(&[3, 4], RecordFault::TooLarge);
         isolation.sent_alone(Sequence(3));
-        assert_eq!(isolation.delivered(Sequence(3)), Passed::Unremarkable);
+        assert_eq!(isolation.settled(Sequence(3)), Passed::Unremarkable);
         isolation.sent_alone(Sequence(4));
-        assert_eq!(isolation.delivered(Sequence(4)), Passed::BatchTooLarge);
+        assert_eq!(isolation.settled(Sequence(4)), Passed::BatchTooLarge);
         let mut invalid = refused(&[7], RecordFault::Invalid);
         invalid.sent_alone(Sequence(7));
-        assert_eq!(invalid.delivered(Sequence(7)), Passed::Over);
+        assert_eq!(invalid.settled(Sequence(7)), Passed::Over);
     }
 
     #[test]

@@ -6,8 +6,8 @@
 //! * Records of one partition reach Kafka in the journal's order, through errors, new sessions and
 //!   restarts; one that may be there already carries the header `replay`.
 //! * Nothing is confirmed that Kafka did not confirm, but for records that a broker refused when
-//!   they were sent alone (those are skipped, counted and logged) and records that the journal
-//!   cannot read back (those are left out, counted and logged).
+//!   they were sent alone (those are in the dead-letter topic or in a file; only a log without a
+//!   directory skips them) and records that the log cannot read back. All are counted and logged.
 //! * What an operator can put right (a missing topic, rights, a property) holds everything, is said
 //!   aloud and tried again for ever.
 //!
@@ -16,6 +16,7 @@
 //! fails it is thrown away, and the next one begins at the lowest record that is not done.
 
 pub mod backoff;
+mod dead_letter;
 pub mod flight;
 pub mod health;
 pub mod isolation;
@@ -27,6 +28,8 @@ pub mod topics;
 pub mod window;
 mod worker;
 
+#[cfg(test)]
+mod letter_tests;
 #[cfg(test)]
 mod patchy;
 #[cfg(test)]
@@ -55,6 +58,8 @@ const GRACE: Duration = Duration::from_millis(250);
 pub struct Settings {
     /// Topics that records may name, as far as known; made sure of before the first record.
     pub topics: Vec<String>,
+    /// Where records go that Kafka refuses by themselves; `None`: into files at once.
+    pub dead_letter_topic: Option<String>,
     /// Most records in flight: a deeper queue means cold memory, a shallower one more wake-ups.
     pub in_flight_records: usize,
     /// Most bytes in flight.
@@ -77,6 +82,7 @@ impl Settings {
     pub const fn new(topics: Vec<String>) -> Self {
         Self {
             topics,
+            dead_letter_topic: None,
             in_flight_records: 5000,
             in_flight_bytes: 8 * 1024 * 1024,
             active: Duration::from_millis(2),
@@ -161,7 +167,10 @@ impl ShipperHandle {
     pub fn stop(&self, within: Duration) -> u64 {
         self.stop.ask(clock::now() + within);
         self.thread.unpark();
-        self.ended.lock().recv_timeout(within + GRACE).unwrap_or_else(|_| self.ledger.left(self.log.usage().head))
+        self.ended
+            .lock()
+            .recv_timeout(within + GRACE)
+            .unwrap_or_else(|_| self.ledger.left(self.log.usage().head))
     }
 
     /// Lets a [`Self::stop`] that is under way on another thread end now.

@@ -3,7 +3,7 @@
 //! In: nothing. Out: the [`Observer`] seam, filled by telemetry. What always holds: every method is
 //! called from the shipper's thread alone and must not block.
 
-use crate::kafka::{RecordFault, Stats};
+use crate::kafka::{Class, RecordFault, Stats};
 use std::time::Duration;
 
 /// Classes of failures, as metrics name them.
@@ -22,6 +22,17 @@ pub enum ErrorClass {
 impl ErrorClass {
     /// All of them, for label sets that start at 0.
     pub const ALL: [Self; 4] = [Self::Configuration, Self::Retry, Self::Record, Self::Fatal];
+
+    /// The class of a failed delivery.
+    #[must_use]
+    pub const fn of(class: Class) -> Self {
+        match class {
+            Class::Configuration => Self::Configuration,
+            Class::Record(_) => Self::Record,
+            Class::Fatal | Class::Over => Self::Fatal,
+            Class::Retry | Class::TimedOut => Self::Retry,
+        }
+    }
 
     /// The class as metrics name it.
     #[must_use]
@@ -58,8 +69,9 @@ pub trait Observer: Send + Sync {
     fn confirmed(&self, _records: u64, _age: Duration) {}
     /// Something failed; once per incident, not per record.
     fn error(&self, _class: ErrorClass) {}
-    /// A record that was refused alone was skipped.
-    fn dead_letter(&self, _reason: RecordFault) {}
+    /// A record that was refused alone was put aside: in the dead-letter topic, if one is named, else
+    /// in a file, or nowhere where there are none.
+    fn dead_letter(&self, _reason: RecordFault, _topic: Option<&str>) {}
     /// So many records could not be read back and were left out.
     fn damaged(&self, _records: u64) {}
     /// A producer session began.

@@ -15,6 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) const BATCH: usize = 10;
+/// Name of the dead-letter topic.
+pub(super) const DEAD: &str = "dead";
 /// What is left over is written at the next poll, behind what failed, unless it is purged.
 const BATCHES_PER_POLL: usize = 2;
 
@@ -27,6 +29,9 @@ pub(super) struct Written {
     pub(super) replay: bool,
     pub(super) timestamp_ms: i64,
     pub(super) session: u64,
+    /// Headers of a dead letter.
+    pub(super) more: BTreeMap<String, String>,
+    pub(super) value: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +39,8 @@ pub(super) struct Script {
     pub(super) written: Vec<Written>,
     /// A batch that holds the position fails so many times.
     pub(super) faults: BTreeMap<u64, (Class, usize)>,
+    /// The same in the topic [`DEAD`].
+    pub(super) letter_faults: BTreeMap<u64, (Class, usize)>,
     /// `send` itself refuses the position so many times.
     pub(super) refusals: BTreeMap<u64, (Class, usize)>,
     pub(super) topics: BTreeSet<String>,
@@ -134,6 +141,10 @@ impl Sink for ScriptedSink {
             replay: outgoing.replay,
             timestamp_ms: outgoing.timestamp_ms,
             session: self.session,
+            more: (outgoing.more.iter())
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            value: outgoing.record.value.to_vec(),
         });
         Ok(())
     }
@@ -189,7 +200,9 @@ impl ScriptedSink {
 
     fn verdict(&self, batch: &[Written], script: &mut Script) -> Option<Class> {
         for one in batch {
-            if let Some((class, times)) = script.faults.get_mut(&one.sequence)
+            let faults =
+                if one.topic == DEAD { &mut script.letter_faults } else { &mut script.faults };
+            if let Some((class, times)) = faults.get_mut(&one.sequence)
                 && *times > 0
             {
                 *times = times.saturating_sub(1);

@@ -5,13 +5,14 @@
 //! is sent to a topic that the cluster was not seen to have; the thread is woken by time, not by
 //! each record, while anything is in flight.
 
+use super::dead_letter::Outcome;
 use super::isolation::{Gate, Passed};
 use super::observer::ErrorClass;
 use super::sink::Sink;
 use super::worker::Worker;
 use crate::clock;
 use crate::journal::{Chunk, Log, Read, Sequence};
-use crate::kafka::{Class, Failed, Fault, Inbox, Outgoing, RecordFault, Refusal, SignalClass};
+use crate::kafka::{Class, Failed, Fault, Inbox, Outgoing, Refusal, SignalClass};
 use crate::record::Record;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub(super) enum End {
     Renew { smaller: bool },
     /// It failed.
     Failed(Cause),
+    /// A record that Kafka refuses cannot be put aside either.
+    Stuck { sequence: Sequence, text: String },
 }
 
 /// What made a session fail.
@@ -46,9 +49,16 @@ pub(super) struct Cause {
     pub(super) missing_topic: bool,
 }
 
+impl Cause {
+    /// A dead letter failed.
+    pub(super) const fn of_letter(class: ErrorClass, text: String) -> Self {
+        Self { class, text, record: None, missing_topic: false }
+    }
+}
+
 /// Why sending paused.
 #[derive(Debug, PartialEq, Eq)]
-enum Pause {
+pub(super) enum Pause {
     /// The journal has no more.
     Drained,
     /// Reports must come in first.
@@ -103,6 +113,7 @@ impl<'a> Reader<'a> {
 struct Seen {
     cause: Option<Cause>,
     renew: Option<bool>,
+    stuck: Option<End>,
 }
 
 impl Worker {
@@ -131,6 +142,9 @@ impl Worker {
             self.take_in(&mut inbox, &mut seen);
             self.confirm();
             self.tick();
+            if let Some(stuck) = seen.stuck.take() {
+                return self.finish(sink, stuck, &mut seen);
+            }
             if let Some(cause) = seen.cause.take() {
                 return self.finish(sink, End::Failed(cause), &mut seen);
             }
@@ -182,27 +196,29 @@ impl Worker {
         if !self.window.reaches(sequence) || !self.flight.has_room() {
             return Some(Pause::Full);
         }
-        let topic = self.topics.number(record.topic);
-        if !self.topics.is_known(topic) {
-            let idle = self.flight.records() == 0;
-            return Some(if idle { Pause::Ended(End::Topic(topic)) } else { Pause::Full });
-        }
         let gate = if self.isolation.is_active() {
             self.isolation.gate(sequence, self.flight.records())
         } else {
             Gate::Go
         };
-        if gate == Gate::Wait {
-            return Some(Pause::Full);
+        match gate {
+            Gate::Go | Gate::Alone => {}
+            Gate::Aside(condemned) => return self.send_letter(sink, sequence, record, condemned),
+            Gate::Wait => return Some(Pause::Full),
         }
-        self.journal.truncate(self.journal_prefix);
-        self.journal.push_str(itoa::Buffer::new().format(sequence.0));
+        let topic = self.topics.number(record.topic);
+        if !self.topics.is_known(topic) {
+            let idle = self.flight.records() == 0;
+            return Some(if idle { Pause::Ended(End::Topic(topic)) } else { Pause::Full });
+        }
+        self.name_journal(sequence);
         let outgoing = Outgoing {
             sequence,
             record,
             journal: &self.journal,
             replay: self.window.is_replay(sequence),
             timestamp_ms: never_ahead(record.timestamp_ms, now_ms),
+            more: &[],
         };
         match sink.send(&outgoing) {
             Ok(()) => {
@@ -215,16 +231,22 @@ impl Worker {
             }
             Err(Refusal::Full) => Some(Pause::Full),
             // Refused before it could be part of a batch: it is alone.
-            Err(Refusal::Fault(Fault { class: Class::Record(fault), .. })) => {
+            Err(Refusal::Fault(fault @ Fault { class: Class::Record(reason), .. })) => {
                 self.observer.error(ErrorClass::Record);
-                self.condemn(sequence, fault);
-                None
+                self.isolation.condemn(sequence, reason, fault);
+                Some(Pause::Full)
             }
             Err(Refusal::Fault(fault)) => {
                 let cause = cause(&Failed { sequence, fault }, record.topic);
                 Some(Pause::Ended(End::Failed(cause)))
             }
         }
+    }
+
+    /// The header `journal` of a record.
+    pub(super) fn name_journal(&mut self, sequence: Sequence) {
+        self.journal.truncate(self.journal_prefix);
+        self.journal.push_str(itoa::Buffer::new().format(sequence.0));
     }
 
     /// Takes in reports.
@@ -234,13 +256,13 @@ impl Worker {
         }
         for failed in &inbox.failed {
             let Some(topic) = self.flight.take(failed.sequence) else { continue };
-            let topic = self.topics.name(topic).to_owned();
-            let mut cause = cause(failed, &topic);
-            if let Class::Record(fault) = failed.fault.class
-                && self.isolation.refused(failed.sequence, fault)
-            {
-                self.condemn(failed.sequence, fault);
-                cause.record = None;
+            if self.isolation.condemned(failed.sequence).is_some() {
+                self.take_in_failed_letter(failed, seen);
+                continue;
+            }
+            let cause = cause(failed, self.topics.name(topic));
+            if let Class::Record(reason) = failed.fault.class {
+                self.isolation.refused(failed.sequence, reason, failed.fault);
             }
             let purged = failed.fault.class == Class::Over;
             if seen.cause.as_ref().is_none_or(|old| !purged && weight(&cause) > weight(old)) {
@@ -270,20 +292,42 @@ impl Worker {
         inbox.clear();
     }
 
+    /// The report of a dead letter ends its session, however it is: it may be fatal.
+    fn take_in_failed_letter(&mut self, failed: &Failed, seen: &mut Seen) {
+        let class = ErrorClass::of(failed.fault.class);
+        seen.cause = Some(match self.letter_failed(failed.sequence, Ok(failed.fault)) {
+            Outcome::Settled(_) => Cause::of_letter(class, failed.fault.to_string()),
+            Outcome::Again(cause) => cause,
+            Outcome::Stuck(text) => {
+                seen.stuck = Some(End::Stuck { sequence: failed.sequence, text });
+                return;
+            }
+        });
+    }
+
     fn take_in_delivered(&mut self, delivered: &[u64], seen: &mut Seen) {
         let mut count = 0;
         for sequence in delivered.iter().copied().map(Sequence) {
             let Some(topic) = self.flight.take(sequence) else { continue };
-            if self.window.mark(sequence) {
-                count += 1;
-            }
-            self.topics.count_delivered(topic);
             if self.isolation.is_active() {
-                match self.isolation.delivered(sequence) {
-                    Passed::Unremarkable => {}
-                    Passed::Over => seen.renew = Some(false),
+                let is_letter = self.isolation.condemned(sequence).is_some();
+                let passed = if is_letter {
+                    self.letter_delivered(sequence)
+                } else {
+                    self.isolation.settled(sequence)
+                };
+                match passed {
+                    Passed::Over if self.one_by_one => seen.renew = Some(false),
+                    Passed::Over | Passed::Unremarkable => {}
                     Passed::BatchTooLarge => seen.renew = Some(true),
                 }
+                if is_letter {
+                    continue;
+                }
+            }
+            if self.window.mark(sequence) {
+                count += 1;
+                self.topics.count_delivered(topic);
             }
         }
         self.ledger.count_confirmed(count);
@@ -320,31 +364,10 @@ impl Worker {
             self.tick();
         }
         self.confirm();
-        match (end, seen.cause.take()) {
-            (End::Failed(_), Some(cause)) => End::Failed(cause),
-            (end, _) => end,
-        }
-    }
-
-    /// Skips a record that was refused alone.
-    fn condemn(&mut self, sequence: Sequence, fault: RecordFault) {
-        let read = self.log.read(sequence);
-        let chunk = if let Read::Chunk(chunk) = &read { Some(chunk) } else { None };
-        let id = chunk.and_then(|chunk| {
-            let place = usize::try_from(sequence.0 - chunk.first.0).ok()?;
-            chunk.batch.iter().nth(place)
-        });
-        let (id, topic) = id.map_or(("?", "?"), |record| (record.id, record.topic));
-        tracing::error!(
-            event_id = id,
-            topic,
-            %sequence,
-            reason = fault.name(),
-            "Kafka refuses this record by itself; it is skipped"
-        );
-        if self.window.mark(sequence) {
-            self.ledger.count_dead_lettered();
-            self.observer.dead_letter(fault);
+        match (seen.stuck.take(), end, seen.cause.take()) {
+            (Some(stuck), ..) => stuck,
+            (None, End::Failed(_), Some(cause)) => End::Failed(cause),
+            (None, end, _) => end,
         }
     }
 
@@ -375,14 +398,8 @@ impl Worker {
 }
 
 fn cause(failed: &Failed, topic: &str) -> Cause {
-    let class = match failed.fault.class {
-        Class::Configuration => ErrorClass::Configuration,
-        Class::Record(_) => ErrorClass::Record,
-        Class::Fatal | Class::Over => ErrorClass::Fatal,
-        Class::Retry | Class::TimedOut => ErrorClass::Retry,
-    };
     Cause {
-        class,
+        class: ErrorClass::of(failed.fault.class),
         text: failed.fault.to_string(),
         record: Some((topic.to_owned(), failed.sequence)),
         missing_topic: failed.fault.is_missing_topic(),
@@ -401,6 +418,6 @@ const fn weight(cause: &Cause) -> u8 {
 
 /// The receive time, unless the clock was ahead then. `read_ms` is a little old: a record that came
 /// after it asks the clock anew.
-fn never_ahead(received_ms: i64, read_ms: i64) -> i64 {
+pub(super) fn never_ahead(received_ms: i64, read_ms: i64) -> i64 {
     if received_ms <= read_ms { received_ms } else { received_ms.min(clock::unix_ms()) }
 }

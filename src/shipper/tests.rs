@@ -10,16 +10,16 @@ use crate::record::{Batch, Head};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-const LIMIT: Duration = Duration::from_secs(20);
-const FOR_EVER: usize = usize::MAX;
+pub(super) const LIMIT: Duration = Duration::from_secs(20);
+pub(super) const FOR_EVER: usize = usize::MAX;
 
-struct World {
-    log: Arc<PatchyLog>,
-    kafka: Scripted,
-    shipper: ShipperHandle,
+pub(super) struct World {
+    pub(super) log: Arc<PatchyLog>,
+    pub(super) kafka: Scripted,
+    pub(super) shipper: ShipperHandle,
 }
 
-fn settings(topics: &[&str]) -> Settings {
+pub(super) fn settings(topics: &[&str]) -> Settings {
     Settings {
         rest_first: Duration::from_millis(1),
         rest_longest: Duration::from_millis(10),
@@ -45,7 +45,7 @@ impl World {
     }
 
     /// A shipper over a log as it is.
-    fn over(
+    pub(super) fn over(
         log: PatchyLog,
         settings: Settings,
         script: Script,
@@ -55,12 +55,11 @@ impl World {
         let kafka = Scripted(Arc::new(Mutex::new(script)));
         let sinks = Arc::new(kafka.clone());
         let as_log: Arc<dyn Log> = Arc::<PatchyLog>::clone(&log);
-        let shipper =
-            Shipper::spawn(as_log, sinks, settings, observer).expect("there is a thread");
+        let shipper = Shipper::spawn(as_log, sinks, settings, observer).expect("there is a thread");
         Self { log, kafka, shipper }
     }
 
-    fn wait(&self, what: &str, mut until: impl FnMut(&Self) -> bool) {
+    pub(super) fn wait(&self, what: &str, mut until: impl FnMut(&Self) -> bool) {
         let started = clock::now();
         while !until(self) {
             assert!(started.elapsed() < LIMIT, "{what}: {:?}", self.shipper.status());
@@ -68,17 +67,17 @@ impl World {
         }
     }
 
-    fn drain(&self) -> Vec<Written> {
+    pub(super) fn drain(&self) -> Vec<Written> {
         self.wait("all confirmed", |world| world.log.usage().records == 0);
         self.kafka.0.lock().written.clone()
     }
 
-    fn reasons(&self) -> Vec<&'static str> {
+    pub(super) fn reasons(&self) -> Vec<&'static str> {
         self.shipper.status().degraded.iter().map(|one| one.reason).collect()
     }
 }
 
-fn append(log: &dyn Log, records: usize, topics: &[&str], timestamp_ms: i64) {
+pub(super) fn append(log: &dyn Log, records: usize, topics: &[&str], timestamp_ms: i64) {
     for number in 0..records {
         let mut batch = Batch::new();
         let topic = topics[number % topics.len()];
@@ -88,12 +87,12 @@ fn append(log: &dyn Log, records: usize, topics: &[&str], timestamp_ms: i64) {
     }
 }
 
-fn script() -> Script {
+pub(super) fn script() -> Script {
     Script { creates: true, ..Script::default() }
 }
 
 /// All positions but `skipped` were written, first ones in order, later ones marked as replays.
-fn assert_complete(written: &[Written], records: u64, skipped: &[u64]) {
+pub(super) fn assert_complete(written: &[Written], records: u64, skipped: &[u64]) {
     let mut last: BTreeMap<&str, u64> = BTreeMap::new();
     let mut seen = BTreeSet::new();
     for one in written {
@@ -334,7 +333,7 @@ fn a_lonely_record_after_idle_time_is_shipped() {
 
 /// Counts what an observer is told.
 #[derive(Default)]
-struct Counting(Mutex<BTreeMap<String, u64>>);
+pub(super) struct Counting(pub(super) Mutex<BTreeMap<String, u64>>);
 
 impl Counting {
     fn add(&self, what: &str, count: u64) {
@@ -352,8 +351,9 @@ impl Observer for Counting {
     fn error(&self, class: ErrorClass) {
         self.add(class.name(), 1);
     }
-    fn dead_letter(&self, reason: RecordFault) {
+    fn dead_letter(&self, reason: RecordFault, topic: Option<&str>) {
         self.add(reason.name(), 1);
+        self.add(&format!("letter in {}", topic.unwrap_or("no topic")), 1);
     }
     fn damaged(&self, records: u64) {
         self.add("damaged", records);

@@ -68,6 +68,10 @@ pub(super) struct Worker {
     chunks: VecDeque<(Sequence, Instant)>,
     chunks_upto: Sequence,
     confirmed: Sequence,
+    /// Number of the dead-letter topic.
+    pub(super) dead_letter_topic: Option<u16>,
+    /// Whether the session at hand is for records that go one by one.
+    pub(super) one_by_one: bool,
     /// What is unreadable was told of up to here.
     pub(super) damaged_upto: Sequence,
     /// The record that everything waits for.
@@ -100,6 +104,8 @@ impl Worker {
         for topic in &settings.topics {
             let _number = topics.number(topic);
         }
+        let dead_letter_topic =
+            settings.dead_letter_topic.as_ref().map(|topic| topics.number(topic));
         let now = clock::now();
         Self {
             journal_prefix: journal.len(),
@@ -114,6 +120,8 @@ impl Worker {
             chunks: VecDeque::new(),
             chunks_upto: confirmed,
             confirmed,
+            dead_letter_topic,
+            one_by_one: false,
             damaged_upto: confirmed,
             held: None,
             batch_cap: None,
@@ -157,6 +165,7 @@ impl Worker {
             };
             let Some((mut open, settings)) = current else { continue };
             self.enter(if settings.one_by_one { State::Isolating } else { State::Shipping });
+            self.one_by_one = settings.one_by_one;
             let end = self.session(&mut *open);
             wanted = None;
             match end {
@@ -168,6 +177,10 @@ impl Worker {
                 End::Stopped => {}
                 End::Renew { smaller } => self.renew(smaller),
                 End::Failed(cause) => self.failed(&cause),
+                End::Stuck { sequence, text } => {
+                    self.held = Some(sequence);
+                    self.hold(health::DEAD_LETTER, text);
+                }
             }
             // Ends on a thread of its own; whatever it still reports reaches nobody.
             drop(open);

@@ -145,9 +145,9 @@ fn metrics_have_the_names_of_the_design_and_known_labels_start_at_zero() {
     // The names of brokers come with librdkafka's first statistics.
     wait_for("records and statistics", SOON, || {
         let text = bridge.page("/metrics").text();
-        let delivered = text.lines().any(|line| {
-            line.strip_prefix(delivered).is_some_and(|count| count.trim() != "0")
-        });
+        let delivered = text
+            .lines()
+            .any(|line| line.strip_prefix(delivered).is_some_and(|count| count.trim() != "0"));
         (text.contains("librdkafka_broker_up{") && delivered).then_some(())
     });
     bridge.assert_ledger_even();

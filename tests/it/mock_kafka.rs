@@ -17,6 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_mins(1);
+/// Name of the dead-letter topic.
+const DEAD: &str = "dead";
 const SECOND: Duration = Duration::from_secs(1);
 
 struct Bridge {
@@ -32,11 +34,18 @@ impl Bridge {
     }
 
     fn over(sinks: Arc<KafkaSinks>, topics: &[&str]) -> Self {
+        Self::with(sinks, topics, None)
+    }
+
+    /// With a dead-letter topic, which must be there: the mock does not create it.
+    fn with(sinks: Arc<KafkaSinks>, topics: &[&str], letters: Option<&str>) -> Self {
         let log = Arc::new(MemoryLog::new(1 << 28));
         let topics = topics.iter().map(|topic| (*topic).to_owned()).collect();
+        let dead_letter_topic = letters.map(str::to_owned);
+        let settings = Settings { dead_letter_topic, ..Settings::new(topics) };
         let as_log: Arc<dyn Log> = Arc::<MemoryLog>::clone(&log);
-        let shipper = Shipper::spawn(as_log, sinks, Settings::new(topics), Arc::new(()))
-            .expect("there is a thread");
+        let shipper =
+            Shipper::spawn(as_log, sinks, settings, Arc::new(())).expect("there is a thread");
         Self { log, shipper, appended: 0 }
     }
 
@@ -72,9 +81,16 @@ impl Bridge {
 }
 
 fn sinks(brokers: &str) -> Arc<KafkaSinks> {
+    sinks_with(brokers, &[])
+}
+
+fn sinks_with(brokers: &str, more: &[(&str, &str)]) -> Arc<KafkaSinks> {
     let mut kafka = KafkaSettings::new(brokers);
-    kafka.properties.push(("batch.num.messages".to_owned(), "10".to_owned()));
-    kafka.properties.push(("retry.backoff.ms".to_owned(), "20".to_owned()));
+    for (name, value) in
+        [("batch.num.messages", "10"), ("retry.backoff.ms", "20")].iter().chain(more)
+    {
+        kafka.properties.push(((*name).to_owned(), (*value).to_owned()));
+    }
     Arc::new(KafkaSinks::new(kafka))
 }
 
@@ -185,7 +201,73 @@ fn broker_errors_may_repeat() {
 }
 
 #[test]
-fn a_record_that_is_refused_alone_is_skipped_and_the_next_ones_flow() {
+fn fatal_errors_in_a_row_deliver_all_in_order() {
+    let mut cases = Cases::new();
+    for batches in [0, 5, 9] {
+        cases.deliver_despite(ProduceError::OutOfOrderSequence, 2, batches);
+    }
+}
+
+/// The values in a topic, in the order of one partition.
+fn values(events: &[Event]) -> Vec<String> {
+    let text =
+        |event: &Event| event.payload.as_deref().map(String::from_utf8_lossy).map(Into::into);
+    events.iter().filter_map(text).collect()
+}
+
+/// Ten records in one batch; the broker refuses the batch, then the fifth of them alone, and its dead
+/// letter so many times. The bridge, drained.
+fn fifth_of_a_batch_refused(kafka: &MockKafka, letters: usize) -> Bridge {
+    kafka.create_topic("events", 1).expect("a new topic");
+    kafka.create_topic(DEAD, 1).expect("a new topic");
+    // However busy the machine is: the ten are one batch.
+    let sinks = sinks_with(&kafka.bootstrap(), &[("linger.ms", "300")]);
+    let mut bridge = Bridge::with(sinks, &["events"], Some(DEAD));
+    bridge.append("events", 1);
+    bridge.drain();
+    let mut answers = vec![Some(ProduceError::InvalidRecord), None, None, None, None];
+    answers.extend(vec![Some(ProduceError::InvalidRecord); 1 + letters]);
+    kafka.answer_produce(&answers);
+    bridge.append("events", 10);
+    bridge.drain();
+    bridge.append("events", 20);
+    bridge.drain();
+    let ledger = bridge.shipper.ledger();
+    assert_eq!((ledger.dead_lettered(), ledger.confirmed()), (1, 30));
+    let rest: Vec<String> =
+        (1..=31).filter(|one| *one != 6).map(|one: u64| one.to_string()).collect();
+    assert_eq!(values(&read_all(&kafka.bootstrap(), "events")), rest, "in order, each once");
+    bridge
+}
+
+#[test]
+fn a_record_at_fault_in_the_middle_of_a_batch_becomes_a_dead_letter_as_it_was() {
+    let kafka = MockKafka::start(1).expect("a mock cluster");
+    let bridge = fifth_of_a_batch_refused(&kafka, 0);
+    let letters = read_all(&kafka.bootstrap(), DEAD);
+    assert_eq!(values(&letters), ["6"]);
+    let letter = &letters[0];
+    assert_eq!(letter.key.as_deref(), Some(b"key-6".as_slice()));
+    let header = |name: &str| letter.header(name).map(String::from_utf8_lossy);
+    assert_eq!(header("content-type").as_deref(), Some("text/plain"));
+    assert_eq!(header("journal"), Some(format!("{}:6", bridge.log.uuid()).into()));
+    assert_eq!(header("sequence").as_deref(), Some("6"));
+    assert_eq!(header("topic").as_deref(), Some("events"));
+    assert!(header("error").is_some_and(|error| error.starts_with("invalid: ")));
+    assert!(header("time").is_some_and(|time| time.len() == 24 && time.ends_with('Z')));
+    assert_eq!(header("replay"), None);
+}
+
+#[test]
+fn a_dead_letter_that_is_refused_too_holds_nothing_up() {
+    let kafka = MockKafka::start(1).expect("a mock cluster");
+    // In memory there is no file for it: it is skipped.
+    fifth_of_a_batch_refused(&kafka, 1);
+    assert!(read_all(&kafka.bootstrap(), DEAD).is_empty());
+}
+
+#[test]
+fn without_a_dead_letter_topic_a_record_that_is_refused_alone_is_skipped() {
     let kafka = MockKafka::start(1).expect("a mock cluster");
     kafka.create_topic("events", 1).expect("a new topic");
     let mut bridge = Bridge::start(&kafka.bootstrap(), &["events"]);
@@ -198,12 +280,8 @@ fn a_record_that_is_refused_alone_is_skipped_and_the_next_ones_flow() {
     bridge.drain();
     let ledger = bridge.shipper.ledger();
     assert_eq!((ledger.dead_lettered(), ledger.confirmed()), (1, 21));
-    let values: Vec<_> = read_all(&kafka.bootstrap(), "events")
-        .iter()
-        .map(|event| String::from_utf8_lossy(event.payload.as_deref().unwrap_or(b"")).into_owned())
-        .collect();
     let wanted: Vec<_> = (1..=22).filter(|one| *one != 2).map(|one: u64| one.to_string()).collect();
-    assert_eq!(values, wanted);
+    assert_eq!(values(&read_all(&kafka.bootstrap(), "events")), wanted);
 }
 
 #[test]

@@ -483,11 +483,17 @@ fn an_event_that_is_too_large_without_raw_is_counted_and_put_aside() {
 #[test]
 fn a_binary_record_holds_the_same_event_as_a_structured_one() {
     for example in examples() {
+        let mut values = Batch::new();
         let structured = run(example, settings(), &allow);
+        run_into(&catalogue(), example, settings(), &allow, &mut values);
         let mut batch = Batch::new();
         let binary = Settings { event_format: EventFormat::Binary, ..settings() };
         run_into(&catalogue(), example, binary, &allow, &mut batch);
         assert_eq!(batch.records() as usize, structured.records.len());
+        for (record, whole) in batch.iter().zip(&values) {
+            assert_eq!(&*record.structured(), whole.value, "put together for a file");
+            assert_eq!(&*whole.structured(), whole.value);
+        }
         for (record, wanted) in batch.iter().zip(&structured.records) {
             let mut event = Map::new();
             for (name, value) in record.headers() {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::support::bridge::catalogue;
 use crate::support::kafka::{self, kafka_or_skip};
 use crate::support::process::{Bridge, SOON, wait_for};
-use crate::support::shipped::Trail;
+use crate::support::shipped::{Shipped, Trail};
 
 /// Both simulated servers, until they are told to stop.
 struct Load {
@@ -317,7 +317,7 @@ fn noise(bytes: usize) -> String {
 }
 
 #[test]
-fn a_record_too_large_for_its_topic_is_skipped_alone_counted_and_named() {
+fn a_record_too_large_for_its_topic_is_put_aside_alone_counted_and_named() {
     kafka_or_skip!();
     let (broker, prefix) = (kafka::shared(), kafka::topic_prefix("large"));
     let more = [("IMBRIDGE_TOPIC_PARTITIONS", "1")];
@@ -347,16 +347,28 @@ fn a_record_too_large_for_its_topic_is_skipped_alone_counted_and_named() {
     assert!(sessions >= 4.0, "{sessions}");
     assert!(bridge.metric("kafka_errors_total{class=\"record\"}") >= 3.0);
     let trail = Trail::read(broker, &prefix);
-    // Message 7 of a round is record 15 of its 40.
-    let skipped = [15, 55, 95];
-    let rest: Vec<u64> = (1..=120).filter(|sequence| !skipped.contains(sequence)).collect();
-    assert_eq!(trail.sequences(), rest);
+    // All are there: three of them, message 7 of each round, record 15 of its 40, as dead letters.
+    trail.assert_whole(120);
+    let aside = [15, 55, 95];
+    let letters: Vec<&Shipped> =
+        trail.records.iter().filter(|one| one.topic == "deadletter").collect();
+    assert_eq!(letters.iter().map(|one| one.sequence).collect::<Vec<_>>(), aside);
+    for letter in letters {
+        assert_eq!(letter.value()["data"]["text"], too_large);
+        assert!(letter.key().is_some_and(|key| key.starts_with("group:")), "{:?}", letter.key());
+        let header = |name: &str| letter.header(name).expect("letters have it");
+        assert!(header("error").starts_with("too_large: "), "{}", header("error"));
+        assert_eq!(header("topic"), format!("{prefix}message.group.sent"));
+        assert_eq!(header("sequence"), letter.sequence.to_string());
+        assert_eq!(letter.header("replay"), None, "it is new there");
+    }
     // What was on its way behind a refused record was sent again, and says so.
     assert!(trail.records.iter().any(|one| one.header("replay") == Some("1")));
     let log = bridge.log();
-    let lines: Vec<&String> = log.iter().filter(|line| line.contains("it is skipped")).collect();
+    let lines: Vec<&String> =
+        log.iter().filter(|line| line.contains("refuses this record")).collect();
     assert_eq!(lines.len(), 3, "{log:?}");
-    for (line, sequence) in lines.iter().zip(skipped) {
+    for (line, sequence) in lines.iter().zip(aside) {
         let id = line.split("event_id=").nth(1).expect("the id is named");
         let id = id.trim_start_matches('"');
         assert!(id.bytes().take(32).all(|byte| byte.is_ascii_hexdigit()), "{line}");
