@@ -33,6 +33,9 @@ const ATTRIBUTE: &str = "ce_";
 const FIXED_BYTES: usize = 4 + 8 + 1 + 1 + 2 + 2 + 4;
 const HAS_KEY: u8 = 1;
 
+/// Name of the header of a record that may be a repeat; its value is `1`.
+pub const REPLAY: &str = "replay";
+
 /// What a record carries beside its value; see [`Batch::push`].
 #[derive(Debug, Clone, Copy)]
 pub struct Head<'a> {
@@ -73,6 +76,13 @@ impl fmt::Display for Sequence {
 #[derive(Debug, Default, Clone)]
 pub struct Batch {
     bytes: Vec<u8>,
+    records: u32,
+}
+
+/// How much stands in a batch; see [`Batch::mark`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    bytes: usize,
     records: u32,
 }
 
@@ -140,6 +150,18 @@ impl Batch {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.records = 0;
+    }
+
+    /// What stands in the batch now, for [`Self::cut`].
+    #[must_use]
+    pub const fn mark(&self) -> Mark {
+        Mark { bytes: self.bytes.len(), records: self.records }
+    }
+
+    /// Takes back everything that came after `mark`, a record that was begun and not finished too.
+    pub fn cut(&mut self, mark: Mark) {
+        self.bytes.truncate(mark.bytes);
+        self.records = self.records.min(mark.records);
     }
 
     /// The records, in order.
@@ -348,6 +370,14 @@ impl<'a> IntoIterator for &'a Batch {
 
     fn into_iter(self) -> Records<'a> {
         self.iter()
+    }
+}
+
+impl Record<'_> {
+    /// Whether the record says of itself that it may be a repeat.
+    #[must_use]
+    pub fn is_replay(&self) -> bool {
+        self.headers().any(|(name, _)| name == REPLAY)
     }
 }
 

@@ -6,8 +6,79 @@
 //! batch stand next to each other, batches in the order in which `append` returned.
 //!
 //! [`Log`] is the seam: [`memory::MemoryLog`] keeps records in memory up to a budget, for trials and
-//! benches; a log on disk is to stand beside it.
+//! benches; [`disk::DiskLog`] keeps them in files, for everything else.
+//!
+//! # The format on disk, version 1
+//!
+//! Integers are little-endian, offsets in bytes. CRC32C is the Castagnoli checksum.
+//!
+//! ```text
+//! LOCK                           flock, held while the journal is open
+//! 00000000000000000001.seg       a segment; its name is the position of its first frame, 20 digits
+//! checkpoint                     two slots of 512 bytes
+//! ahead-<n>                      a segment prepared for later; removed at the start. One with a
+//!                                header was in use and lost its name: it takes the one of its header
+//! *.tmp                          an unfinished file; removed at the start
+//! 00000000000000000001.new       a segment written again after a failed sync; it takes the name .seg
+//!                                at the start if that is free, for then it is complete and synced,
+//!                                and is removed otherwise
+//! quarantine/                    damaged, foreign and unfinished files: copies and what was moved away
+//! oversize/<id>.json             whole events whose records went out without `raw`
+//! deadletter/<id>.json           events that Kafka cannot take
+//! requeue/                       files of `imbridge journal requeue`, see there
+//!
+//! segment header, 64 bytes
+//!  0  8  magic "imbr-seg"
+//!  8  4  version, 1
+//! 12  4  zero
+//! 16 16  uuid of the journal
+//! 32  8  position of the first frame, as in the name
+//! 40  8  creation, Unix milliseconds, signed
+//! 48 12  zero
+//! 60  4  CRC32C of bytes 0 to 59
+//!
+//! frame, at a multiple of 8 behind the header
+//!  0  4  length of the record, at least 1; 0: no frame is here, the segment ends
+//!  4  4  CRC32C of the record
+//!  8  8  position
+//! 16  4  milliseconds between the segment's creation and the append, at most u32::MAX
+//! 20  4  CRC32C of: uuid (16 bytes), position of the segment's first frame (8), bytes 0 to 19
+//! 24  n  the record, as `record` encodes it
+//!        zeroes up to the next multiple of 8
+//!
+//! checkpoint slot, 512 bytes
+//!   0  8  magic "imbr-chk"
+//!   8  4  version, 1
+//!  12  4  zero
+//!  16 16  uuid of the journal
+//!  32  8  generation; of two valid slots the higher counts
+//!  40  8  confirmed position: everything up to it is in Kafka
+//!  48  8  synced position: everything up to it was synced
+//!  56 16  uuid that is told with the positions, see below
+//!  72  8  start of the machine in which this was written, 0 where that is not known
+//!  80  1  1: positions above the synced one may have been told; 0 at level fsync and after a stop
+//!  81 427 zero
+//! 508  4  CRC32C of bytes 0 to 507
+//! ```
+//!
+//! **The uuid that is told** (header `journal` of every record, `/status`, tools) is the journal's
+//! own at first. At levels `os` and `kafka` a record may reach Kafka before it is synced, and a loss
+//! of power may then take it from here, so that its position is used again. A consumer that takes
+//! positions it has seen for repeats would drop the new record. Therefore a new uuid is told when the
+//! checkpoint says so (offset 80) and the machine was started since (offset 72), or when there is no
+//! checkpoint beside segments. The uuid in the files stays.
+//!
+//! Positions are dense: a frame's is one more than that of the frame before it. **A segment ends
+//! where the next one begins**: frames of a segment whose position is at or above the name of a
+//! later segment are not looked at. The last segment may end with an unfinished frame: what stands
+//! behind its last valid frame is cut when the journal is opened. Elsewhere a frame whose checksum
+//! is wrong is damage: reading goes on at the next multiple of 8 with a valid frame, the positions
+//! in between are lost, and the whole file was copied to `quarantine/` before. A segment whose
+//! header is damaged is read by its name and the uuid that the checkpoint and the other segments
+//! have.
 
+pub mod disk;
+pub mod folders;
 pub mod memory;
 pub mod storage;
 
@@ -18,6 +89,17 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// What [`Log::durable`] waits for in a log on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// The record is written: it outlives the process, not the machine.
+    Os,
+    /// The record is synced: it outlives a loss of power, if the device honours a flush.
+    Fsync,
+    /// Kafka has confirmed the record; until then the journal keeps it as at level `Os`.
+    Kafka,
+}
 
 /// Why a batch was not appended. Nothing of the batch is in the log, and the batch is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -78,7 +160,7 @@ impl NoDirectory {
     /// Whether an error says that there is no directory, as opposed to one that does not work now.
     #[must_use]
     pub fn is(error: &std::io::Error) -> bool {
-        error.get_ref().is_some_and(|inner| inner.is::<Self>())
+        matches!(error.get_ref(), Some(inner) if inner.is::<Self>())
     }
 }
 
@@ -190,7 +272,8 @@ pub trait Log: Send + Sync + fmt::Debug {
     fn room(&self) -> &tokio::sync::Notify;
 
     /// Puts an event into a file of its own, before any record that is appended later is written.
-    /// Returns at once; a failure is counted and logged. Without a directory: counted and logged.
+    /// Returns at once; a failure is counted and logged. Without a directory nothing happens: the
+    /// caller has counted the event and named it in the log.
     fn put_aside(&self, aside: Aside);
 
     /// The same, done and synced on return.

@@ -19,6 +19,7 @@
 //! * `http_answers`: every situation of the table of answers that can occur, over HTTP, by each route.
 //! * `http_faults`: the same for what only a broken engine, log or door can cause.
 //! * `http_wire`: URL forms and the corners of HTTP/1.1: what senders and proxies really write.
+//! * `journal`: the journal on disk over simulated storage: model, crash images, bent files, golden.
 //! * `mock_kafka`: the shipper over librdkafka's mock cluster: broker errors, outages, partitions.
 //! * `readme`: what pages for people print and a program can check.
 //! * `odd_bodies`: properties of records and answers for arbitrary and bent bodies.
@@ -46,15 +47,16 @@ mod cli;
 mod cli_kafka;
 mod cli_serve;
 mod deploy;
-mod fuzz_targets;
 mod extra_rows;
 mod fan_out;
+mod fuzz_targets;
 mod generated;
 mod golden;
 mod graceful_stop;
 mod http_answers;
 mod http_faults;
 mod http_wire;
+mod journal;
 mod mock_kafka;
 mod odd_bodies;
 mod readme;

@@ -14,6 +14,8 @@ use std::time::UNIX_EPOCH;
 
 /// Name of the file that is locked.
 const LOCK: &str = "LOCK";
+/// Where Linux tells the identity of this start of the machine.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Zeroes written at a time.
 const ZEROES: usize = 1 << 20;
 
@@ -21,6 +23,7 @@ const ZEROES: usize = 1 << 20;
 #[derive(Debug)]
 pub struct DiskStorage {
     dir: PathBuf,
+    read_only: bool,
     lock: Mutex<Option<File>>,
 }
 
@@ -31,7 +34,7 @@ impl DiskStorage {
     /// It cannot be made.
     pub fn new(dir: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(dir)?;
-        Ok(Self { dir: dir.to_owned(), lock: Mutex::new(None) })
+        Ok(Self { dir: dir.to_owned(), read_only: false, lock: Mutex::new(None) })
     }
 
     /// Storage in a directory that is there already; nothing is made.
@@ -42,7 +45,20 @@ impl DiskStorage {
         if !std::fs::metadata(dir)?.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        Ok(Self { dir: dir.to_owned(), lock: Mutex::new(None) })
+        Ok(Self { dir: dir.to_owned(), read_only: false, lock: Mutex::new(None) })
+    }
+
+    /// As [`Self::existing`], for looking only: nothing can be changed through it, and no right to
+    /// write is needed.
+    ///
+    /// # Errors
+    /// As [`Self::existing`].
+    pub fn read_only(dir: &Path) -> io::Result<Self> {
+        Ok(Self { read_only: true, ..Self::existing(dir)? })
+    }
+
+    fn may_write(&self) -> io::Result<()> {
+        if self.read_only { Err(io::ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(()) }
     }
 
     fn path(&self, name: &str) -> io::Result<PathBuf> {
@@ -73,6 +89,7 @@ impl DiskStorage {
 
 impl Storage for DiskStorage {
     fn lock(&self) -> io::Result<()> {
+        self.may_write()?;
         let path = self.dir.join(LOCK);
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
         file.try_lock().map_err(io::Error::from)?;
@@ -111,11 +128,12 @@ impl Storage for DiskStorage {
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn StoredFile>> {
-        let file = OpenOptions::new().read(true).write(true).open(self.path(name)?)?;
+        let file = OpenOptions::new().read(true).write(!self.read_only).open(self.path(name)?)?;
         Ok(Arc::new(DiskFile(file)))
     }
 
     fn create(&self, name: &str, space: Space) -> io::Result<Arc<dyn StoredFile>> {
+        self.may_write()?;
         let path = self.path_in_folder(name)?;
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
         match space {
@@ -137,15 +155,24 @@ impl Storage for DiskStorage {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.may_write()?;
         std::fs::rename(self.path(from)?, self.path_in_folder(to)?)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        self.may_write()?;
         std::fs::remove_file(self.path(name)?)
     }
 
     fn sync_folder(&self, folder: &str) -> io::Result<()> {
         File::open(self.folder(folder)?)?.sync_all()
+    }
+
+    fn boot(&self) -> Option<u64> {
+        let id = std::fs::read_to_string(BOOT_ID).ok()?;
+        let digits: String = id.chars().filter(char::is_ascii_hexdigit).collect();
+        // Random all of it: a half does.
+        u64::from_str_radix(digits.get(..16)?, 16).ok()
     }
 
     fn free_bytes(&self) -> io::Result<u64> {
@@ -203,6 +230,26 @@ mod tests {
         assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
         drop(first);
         second.lock().expect("nobody has it any more");
+    }
+
+    #[test]
+    fn read_only_storage_changes_nothing() {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let storage = DiskStorage::new(dir.path()).expect("it is there");
+        storage.create("a", Space::Reserved(10)).expect("there is room");
+        let looking = DiskStorage::read_only(dir.path()).expect("it is there");
+        let kinds = [
+            looking.lock().err(),
+            looking.create("b", Space::Growing).err(),
+            looking.rename("a", "c").err(),
+            looking.remove("a").err(),
+        ];
+        let refused = Some(io::ErrorKind::ReadOnlyFilesystem);
+        assert_eq!(kinds.map(|error| error.map(|error| error.kind())), [refused; 4]);
+        let file = looking.open("a").expect("it is there");
+        assert!(file.write_at(b"x", 0).is_err() && file.truncate(0).is_err());
+        let mut bytes = [1; 20];
+        assert_eq!(file.read_at(&mut bytes, 0).expect("readable"), 10);
     }
 
     #[test]

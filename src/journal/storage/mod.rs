@@ -5,9 +5,10 @@
 //! error; a write may be short; bytes are safe against power loss only once [`StoredFile::sync`]
 //! returned without an error, and a name only once [`Storage::sync_folder`] did for its folder.
 //!
-//! [`disk`] is the real one; tests bring their own, which lose and refuse what real devices may.
+//! [`disk`] is the real one; [`sim`], for tests, loses and refuses what real devices may.
 
 pub mod disk;
+pub mod sim;
 
 use std::fmt;
 use std::io;
@@ -79,6 +80,12 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// # Errors
     /// The device.
     fn sync_folder(&self, folder: &str) -> io::Result<()>;
+
+    /// Which start of the machine this is: at another one, what was written and not synced may be
+    /// lost. `None` where that is not known.
+    fn boot(&self) -> Option<u64> {
+        None
+    }
 
     /// Bytes that may still be written.
     ///

@@ -1,0 +1,239 @@
+//! Reads the log back, for the shipper.
+//!
+//! In: a position. Out: a chunk of records from there on, checked and stripped of their frames; or
+//! what cannot be read. What always holds: what is called damaged was copied to quarantine before;
+//! a device that fails is asked for ten seconds before its answer counts as damage, and a device
+//! that cannot take the copy holds everything up instead; memory does not grow with the backlog.
+
+use super::frame::Seal;
+use super::quarantine;
+use super::segment::{self, Span, Step, Walk, Window};
+use super::segments::{Place, Segment};
+use super::shared::Shared;
+use crate::journal::storage::StoredFile;
+use crate::journal::{Chunk, Read, Sequence};
+use crate::record::Batch;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Bytes that are read at a time, and about the size of a chunk.
+const CHUNK_BYTES: usize = 1 << 20;
+/// Chunks that are kept: the shipper looks again at one that it has just left.
+const CHUNKS_KEPT: usize = 3;
+/// How often a device that fails is asked for the same position, and the rest in between.
+const TRIES: u32 = 50;
+const TRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Reader {
+    window: Option<Window>,
+    /// The file at hand: first position and edition of its segment.
+    open: Option<(u64, u32, Arc<dyn StoredFile>)>,
+    /// The position behind the last chunk, and where it stands in the file at hand.
+    next: Option<(u64, u64)>,
+    recent: VecDeque<Arc<Chunk>>,
+    spare: Vec<Vec<u8>>,
+    /// Failures of the device in a row.
+    failures: u32,
+}
+
+/// What one look into a segment found.
+enum Look {
+    Chunk { first: u64, batch: Batch, appended_ms: i64 },
+    Damaged { from: u64, upto: u64 },
+}
+
+impl Reader {
+    pub(super) const fn new() -> Self {
+        Self {
+            window: None,
+            open: None,
+            next: None,
+            recent: VecDeque::new(),
+            spare: Vec::new(),
+            failures: 0,
+        }
+    }
+
+    /// What stands at a position.
+    pub(super) fn read(&mut self, shared: &Shared, from: u64) -> Read {
+        let written = shared.written();
+        if from > written {
+            return Read::Nothing;
+        }
+        if let Some(chunk) = shared.tail.lock().at(from) {
+            return Read::Chunk(chunk);
+        }
+        let holds = |chunk: &&Arc<Chunk>| chunk.first.0 <= from && from <= chunk.last().0;
+        if let Some(chunk) = self.recent.iter().find(holds) {
+            return Read::Chunk(Arc::clone(chunk));
+        }
+        let mut segment = match shared.segments.lock().place(from) {
+            Place::In(segment) => segment.clone(),
+            // Counted when the journal was opened.
+            Place::Before(next) => {
+                let upto = next.map_or(written, |next| next - 1);
+                return Read::Damaged { upto: Sequence(upto) };
+            }
+        };
+        segment.last = segment.last.min(written);
+        match self.look(shared, &segment, from) {
+            Ok(Look::Chunk { first, batch, appended_ms }) => {
+                self.failures = 0;
+                let appended_at = shared.instant(appended_ms);
+                shared.refine_age(first, appended_at);
+                let chunk = Arc::new(Chunk { first: Sequence(first), batch, appended_at });
+                self.remember(Arc::clone(&chunk));
+                Read::Chunk(chunk)
+            }
+            Ok(Look::Damaged { from, upto }) => self.damaged(shared, &segment, from, upto),
+            Err(error) => {
+                self.failures += 1;
+                // Asked five times a second: not each time is worth a line.
+                if self.failures.is_power_of_two() {
+                    shared.complain("read", &segment::name(segment.first), &error);
+                } else {
+                    shared.observer.error("read");
+                }
+                (self.open, self.next) = (None, None);
+                std::thread::sleep(TRY_PAUSE);
+                Read::Nothing
+            }
+        }
+    }
+
+    fn look(&mut self, shared: &Shared, segment: &Segment, from: u64) -> io::Result<Look> {
+        let file = self.file(shared, segment)?;
+        let start = self.next.filter(|(next, _)| *next == from);
+        let start = start.or_else(|| segment.place(from));
+        let mut span = Span::whole(segment.first, segment.last + 1, segment.bytes);
+        if let Some((sequence, at)) = start {
+            (span.expected, span.at) = (sequence, at);
+        }
+        let lenient = self.failures >= TRIES;
+        let window = if lenient { Window::lenient(CHUNK_BYTES) } else { Window::new(CHUNK_BYTES) };
+        let window = if lenient { window } else { self.window.take().unwrap_or(window) };
+        let seal = Seal::new(&shared.uuid, segment.first);
+        let mut walk = Walk::new(&*file, seal, span, window);
+        let mut buffer = self.spare.pop().unwrap_or_default();
+        buffer.clear();
+        let looked = fill(&mut walk, segment, from, &mut buffer);
+        self.next = Some((walk.expected(), walk.at()));
+        if !lenient {
+            self.window = Some(walk.into_window());
+        }
+        let (found, end) = looked?;
+        match found {
+            Found::Records { first, records, ms } => {
+                self.next = Some(end);
+                let batch = Batch::from_parts(buffer, records);
+                let appended_ms = segment.created_ms.saturating_add(i64::from(ms));
+                Ok(Look::Chunk { first, batch, appended_ms })
+            }
+            Found::Damage { from, upto } => {
+                self.spare.push(buffer);
+                Ok(Look::Damaged { from, upto })
+            }
+        }
+    }
+
+    /// The file of a segment, opened when it is another one than last time.
+    fn file(&mut self, shared: &Shared, segment: &Segment) -> io::Result<Arc<dyn StoredFile>> {
+        if let Some((first, edition, file)) = &self.open
+            && (*first, *edition) == (segment.first, segment.edition)
+        {
+            return Ok(Arc::clone(file));
+        }
+        (self.open, self.next) = (None, None);
+        let file = shared.storage.open(&segment::name(segment.first))?;
+        self.open = Some((segment.first, segment.edition, Arc::clone(&file)));
+        Ok(file)
+    }
+
+    /// Sees to it that damage is copied and counted, once.
+    fn damaged(&mut self, shared: &Shared, segment: &Segment, from: u64, upto: u64) -> Read {
+        let known =
+            |range: &std::ops::RangeInclusive<u64>| range.contains(&from) && range.contains(&upto);
+        if !segment.damage.iter().any(known) {
+            let name = segment::name(segment.first);
+            let place = quarantine::name(&name, &shared.uuid, "damaged");
+            let copied = self.file(shared, segment).and_then(|file| {
+                let bytes = file.bytes()?;
+                quarantine::copy(&*shared.storage, &*file, 0..bytes, &place)
+            });
+            if let Err(error) = copied {
+                shared.complain("quarantine", &name, &error);
+                std::thread::sleep(TRY_PAUSE);
+                return Read::Nothing;
+            }
+            shared.count_damaged(from, upto);
+            shared.observe_quarantine();
+            if let Some(segment) = shared.segments.lock().get_mut(segment.first) {
+                segment.damage.push(from..=upto);
+            }
+        }
+        self.failures = 0;
+        Read::Damaged { upto: Sequence(upto) }
+    }
+
+    /// Keeps a chunk for a while; takes back the memory of one that nobody holds any more.
+    fn remember(&mut self, chunk: Arc<Chunk>) {
+        self.recent.push_back(chunk);
+        if self.recent.len() > CHUNKS_KEPT
+            && let Some(old) = self.recent.pop_front()
+            && let Ok(old) = Arc::try_unwrap(old)
+        {
+            let buffer = old.batch.into_bytes();
+            if self.spare.len() < CHUNKS_KEPT && buffer.capacity() <= 2 * CHUNK_BYTES {
+                self.spare.push(buffer);
+            }
+        }
+    }
+}
+
+/// What stands at a position of a segment.
+enum Found {
+    Records { first: u64, records: u32, ms: u32 },
+    Damage { from: u64, upto: u64 },
+}
+
+/// Copies records from a position on into a buffer, until it is full, the segment ends or damage
+/// is met; also the position behind them and its offset.
+fn fill(
+    walk: &mut Walk<'_>,
+    segment: &Segment,
+    from: u64,
+    buffer: &mut Vec<u8>,
+) -> io::Result<(Found, (u64, u64))> {
+    let (mut first, mut records, mut first_ms) = (0, 0, 0);
+    let mut end = (walk.expected(), walk.at());
+    let damage = loop {
+        match walk.next()? {
+            Step::Frame { sequence, .. } if sequence < from => {}
+            Step::Frame { sequence, ms, record, .. } => {
+                if records == 0 {
+                    (first, first_ms) = (sequence, ms);
+                }
+                records += 1;
+                buffer.extend_from_slice(record);
+            }
+            Step::Damaged { upto, .. } if upto < from => {}
+            Step::Damaged { from, upto } => break Some((from, upto)),
+            Step::End => {
+                break (walk.expected() <= segment.last).then_some((walk.expected(), segment.last));
+            }
+        }
+        end = (walk.expected(), walk.at());
+        if buffer.len() >= CHUNK_BYTES {
+            break None;
+        }
+    };
+    let found = match damage {
+        Some((lost, upto)) if records == 0 => Found::Damage { from: lost.max(from), upto },
+        _ => Found::Records { first, records, ms: first_ms },
+    };
+    Ok((found, end))
+}

@@ -1,0 +1,110 @@
+//! The journal on disk, over storage that loses and refuses what real devices may.
+//!
+//! In: runs of the log that are killed, lose power, meet faults, and files that were bent by hand.
+//! Out: one verdict each, always by the same judge, [`oracle`]: what was promised is there, in order,
+//! byte for byte, and nothing else is. The files are those of issue 5's proof: [`model`] is the state
+//! machine, [`crash_images`] takes recorded runs to each of their moments, [`bent_files`] flips bits,
+//! cuts and pads, [`golden`] opens journals of every format that was ever written.
+//!
+//! `JOURNAL_CASES=n` multiplies the work of the seeded ones by n; `JOURNAL_SEED=n` repeats one run.
+
+mod bent_files;
+mod crash_images;
+mod golden;
+mod model;
+mod oracle;
+
+use imbridge::journal::disk::{DiskLog, JournalObserver, OpenError, Settings};
+use imbridge::journal::storage::sim::SimStorage;
+use imbridge::journal::{Level, Log, Sequence};
+use imbridge::record::{Batch, Head};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Longest that anything may take that is bound to happen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the log tells while it works.
+#[derive(Debug, Default)]
+struct Told {
+    errors: AtomicU64,
+    damaged: AtomicU64,
+    quarantined_bytes: AtomicU64,
+}
+
+impl JournalObserver for Told {
+    fn written(&self, _seconds: f64) {}
+    fn synced(&self, _seconds: f64) {}
+    fn error(&self, _operation: &'static str) {
+        self.errors.fetch_add(1, Ordering::SeqCst);
+    }
+    fn damaged(&self, records: u64) {
+        self.damaged.fetch_add(records, Ordering::SeqCst);
+    }
+    fn quarantined_bytes(&self, bytes: u64) {
+        self.quarantined_bytes.store(bytes, Ordering::SeqCst);
+    }
+    fn oversize_file_dropped(&self) {}
+    fn poisoned(&self, _now: bool) {}
+}
+
+/// Settings with which a few frames fill a segment.
+fn tiny(ack: Level, segment_bytes: u64) -> Settings {
+    Settings {
+        ack,
+        bytes_max: 1 << 20,
+        free_bytes_min: 0,
+        segment_bytes,
+        record_bytes_max: 1 << 16,
+        oversize_bytes_max: 4096,
+    }
+}
+
+fn open(storage: &Arc<SimStorage>, settings: &Settings) -> Result<Arc<DiskLog>, OpenError> {
+    let told = Arc::new(Told::default());
+    DiskLog::open(Arc::clone(storage) as Arc<_>, settings.clone(), told)
+}
+
+/// A record that no other one equals, of about so many bytes.
+fn record(number: u64, bytes: usize) -> Batch {
+    let id = format!("{number:032x}");
+    let filler = u8::try_from(number % 251).expect("below 251");
+    let head = Head { id: &id, topic: "t", key: Some(b"k"), timestamp_ms: 0 };
+    let mut batch = Batch::new();
+    batch.push(&head, &[("h", b"v")], &vec![filler; bytes]);
+    batch
+}
+
+/// Whether a file is a segment that the journal looks at.
+fn is_segment(name: &str) -> bool {
+    name.strip_suffix(".seg").is_some_and(|first| !first.contains('/'))
+}
+
+/// Waits until something holds; `false` when it does not in time.
+fn eventually(within: Duration, holds: impl Fn() -> bool) -> bool {
+    let started = Instant::now();
+    while !holds() {
+        if started.elapsed() > within {
+            return false;
+        }
+        std::thread::sleep(Duration::from_micros(50));
+    }
+    true
+}
+
+/// Waits until a position is as safe as the level promises.
+fn wait_durable(log: &DiskLog, upto: u64, within: Duration) -> bool {
+    eventually(within, || log.durable() >= Sequence(upto))
+}
+
+/// How many times the usual work is to be done.
+fn effort() -> u32 {
+    std::env::var("JOURNAL_CASES").map_or(1, |times| times.parse().expect("a number"))
+}
+
+/// The seed of this run; every failure names it.
+fn seed() -> u64 {
+    std::env::var("JOURNAL_SEED")
+        .map_or_else(|_| fastrand::u64(..), |seed| seed.parse().expect("a number"))
+}
