@@ -149,6 +149,7 @@ fn parts() -> Parts {
         metrics: Arc::new(Metrics::new(&catalogue, "0", "0")),
         ledger: Arc::new(Ledger::default()),
         hold: Duration::ZERO,
+        waits_for_kafka: false,
         on_fault: OnFault::Allow,
         refusals: ReasonLimiters::default(),
         oversize: Limiter::new(),
@@ -243,8 +244,9 @@ fn stages(sample: &Sample, row: &mut dyn FnMut(&str, &mut dyn FnMut())) {
         drain(&parts.log, appended);
     });
     appended = 0;
+    let turn = parts.intake.turn();
     row("intake (all of it, with metrics)", &mut || {
-        let outgoing = parts.intake.take(&sample.call()).now_or_never();
+        let outgoing = parts.intake.take(&turn, &sample.call()).now_or_never();
         assert!(outgoing.is_some_and(|outgoing| outgoing.status == 200));
         appended += 1;
         drain(&parts.log, appended);

@@ -2,7 +2,8 @@
 //!
 //! One command, one table: `cargo bench --bench throughput`. Two servers take turns on core 0, each a
 //! process with one worker: a bare actix handler that reads the body and answers what the bridge
-//! answers, and the bridge at level `memory` with shipping on. The sender and librdkafka's mock
+//! answers, and the bridge at the ack level of `--ack` (`memory` unless it is given; with a journal in a
+//! directory beside the program) with shipping on. The sender and librdkafka's mock
 //! cluster (a process of its own) have core 1. A turn of the bridge ends when Kafka has confirmed
 //! everything; the processor time of all its threads counts. The figures that count are ratios of
 //! turns that follow one another; `docs/performance.md` tells how they came to be what they are.
@@ -36,6 +37,8 @@ struct Options {
     rounds: usize,
     connections: Vec<usize>,
     sanity: bool,
+    /// Ack level of the bridge.
+    ack: String,
     /// The bridge alone, for profilers.
     only_bridge: bool,
 }
@@ -77,7 +80,9 @@ fn main() -> anyhow::Result<()> {
     servers::pin(servers::OTHER_CORE)?;
     let broker = Part::start("broker", "")?;
     let mut bare = Part::start("server-bare", "")?;
-    let mut bridge = Part::start("server-bridge", &broker.address)?;
+    let journal = journal_dir()?;
+    let argument = [&broker.address, &options.ack, &journal.path().display().to_string()];
+    let mut bridge = Part::start("server-bridge", &argument.map(String::as_str).join("\n"))?;
     same_answer(&bare, &bridge)?;
     let mut all = Vec::new();
     for &connections in &options.connections {
@@ -106,7 +111,7 @@ fn main() -> anyhow::Result<()> {
     if options.sanity {
         println!("sanity: {appended} records went through and were confirmed");
     } else if !options.only_bridge {
-        table::print(&all);
+        table::print(&options.ack, &all);
     }
     Ok(())
 }
@@ -117,6 +122,7 @@ fn options(arguments: &[String]) -> anyhow::Result<Options> {
         rounds: 6,
         connections: vec![64, 2],
         sanity: false,
+        ack: "memory".to_owned(),
         only_bridge: false,
     };
     let mut arguments = arguments.iter();
@@ -129,6 +135,12 @@ fn options(arguments: &[String]) -> anyhow::Result<Options> {
                 let list = value()?.split(',').map(str::parse).collect::<Result<_, _>>();
                 options.connections = list?;
             }
+            "--ack" => {
+                let level = value()?;
+                let known = ["memory", "os", "fsync"];
+                ensure!(known.contains(&level.as_str()), "--ack takes memory, os or fsync");
+                level.clone_into(&mut options.ack);
+            }
             "--sanity" => {
                 options.sanity = true;
                 (options.seconds, options.rounds) = (0.3, 1);
@@ -137,12 +149,19 @@ fn options(arguments: &[String]) -> anyhow::Result<Options> {
             // Cargo says so to every bench.
             "--bench" => {}
             other => anyhow::bail!(
-                "{other}? There are --seconds N, --rounds N, --connections N,N, --sanity and \
-                 --only-bridge"
+                "{other}? There are --ack memory|os|fsync, --seconds N, --rounds N, \
+                 --connections N,N, --sanity and --only-bridge"
             ),
         }
     }
     Ok(options)
+}
+
+/// A directory on the disk that this program lies on: a temporary one may be in memory.
+fn journal_dir() -> anyhow::Result<tempfile::TempDir> {
+    let program = std::env::current_exe()?;
+    let beside = program.parent().context("a program lies in a directory")?;
+    Ok(tempfile::Builder::new().prefix("bench-journal-").tempdir_in(beside)?)
 }
 
 /// Both servers must say the same, but for the date.

@@ -171,13 +171,18 @@ async fn read_and_answer(body: web::Bytes) -> HttpResponse {
         .body(web::Bytes::from_static(ALLOW.as_bytes()))
 }
 
-fn bridge(brokers: &str) -> anyhow::Result<()> {
+/// `argument` is three lines: brokers, ack level, directory of the journal.
+fn bridge(argument: &str) -> anyhow::Result<()> {
     pin(SERVER_CORE)?;
+    let [brokers, ack, dir] = *argument.split('\n').collect::<Vec<_>>() else {
+        bail!("three lines are expected, not {argument:?}");
+    };
     let settings = [
         ("IMBRIDGE_LISTEN", "127.0.0.1:0"),
         ("IMBRIDGE_ADMIN_LISTEN", "127.0.0.1:0"),
         ("IMBRIDGE_WORKERS", "1"),
-        ("IMBRIDGE_ACK", "memory"),
+        ("IMBRIDGE_ACK", ack),
+        ("IMBRIDGE_JOURNAL_DIR", dir),
         ("IMBRIDGE_KAFKA_BROKERS", brokers),
     ];
     // Properties of librdkafka can be tried from outside.

@@ -2,11 +2,18 @@
 
 use crate::{Round, Turn};
 
-/// Gate and aim of the whole after-path at level `memory`, by connections.
-const TARGETS: [(usize, f64, f64); 2] = [(64, 0.60, 0.70), (2, 0.85, 0.95)];
+/// Gate and aim of the whole after-path by ack level and connections.
+const TARGETS: [(&str, usize, f64, f64); 5] = [
+    ("memory", 64, 0.60, 0.70),
+    ("memory", 2, 0.85, 0.95),
+    ("os", 64, 0.55, 0.65),
+    ("os", 2, 0.70, 0.85),
+    ("fsync", 64, 0.40, 0.50),
+];
 
 /// One row per number of connections, then where the bridge's processor time went.
-pub fn print(all: &[(usize, Vec<Round>)]) {
+pub fn print(ack: &str, all: &[(usize, Vec<Round>)]) {
+    println!("ack level {ack}");
     println!(
         "{:>5} {:>9} {:>9}  {:<19} {:<19} {:>5} {:>5}  {:>15} {:>15} {:>11}",
         "conns",
@@ -26,11 +33,13 @@ pub fn print(all: &[(usize, Vec<Round>)]) {
         let rate = spread(rounds.iter().map(|round| round.bridge.rate() / round.bare.rate()));
         let processor = |round: &Round| round.bare.processor_us() / round.bridge.processor_us();
         let processor = spread(rounds.iter().map(processor));
-        let target = TARGETS.iter().find(|(of, ..)| of == connections);
-        let (gate, aim) = target.map_or((f64::NAN, f64::NAN), |(_, gate, aim)| (*gate, *aim));
+        let target = TARGETS.iter().find(|(level, of, ..)| *level == ack && of == connections);
+        let target = target.map(|(_, _, gate, aim)| (*gate, *aim));
+        let shown = |part: Option<f64>| part.map_or("–".to_owned(), |part| format!("{part:.2}"));
+        let (gate, aim) = (shown(target.map(|(gate, _)| gate)), shown(target.map(|(_, aim)| aim)));
         let pair = |of: fn(&Turn) -> f64| format!("{:.1} → {:.1}", bare(of), ours(of));
         println!(
-            "{connections:>5} {:>9.0} {:>9.0}  {rate:<19} {processor:<19} {gate:>5.2} {aim:>5.2}  {:>15} {:>15} {:>11}",
+            "{connections:>5} {:>9.0} {:>9.0}  {rate:<19} {processor:<19} {gate:>5} {aim:>5}  {:>15} {:>15} {:>11}",
             bare(Turn::rate),
             ours(Turn::rate),
             pair(Turn::processor_us),

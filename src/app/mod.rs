@@ -3,20 +3,22 @@
 //! In: a checked configuration. Out: a running bridge, until somebody says stop. What always holds:
 //! it starts and answers whatever state Kafka is in; the stop ([`stop`]) has a deadline.
 
+mod journal;
 mod observer;
 mod pages;
+mod requeue;
 mod stop;
 mod watch;
 
 use crate::catalogue::Catalogue;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{AckLevel, Config};
 use crate::dialect::door::{Door, Everybody};
 use crate::http::callbacks::Callbacks;
 use crate::http::{Gauges, Limits, Running, admin, bind, callbacks};
 use crate::intake::Intake;
 use crate::journal::Log;
-use crate::journal::memory::MemoryLog;
+use crate::journal::storage::Storage;
 use crate::kafka::KafkaSettings;
 use crate::normalise::{Normaliser, Settings};
 use crate::rules::AllowAll;
@@ -31,24 +33,32 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Each event that is too large to go out whole is named in the log, up to so many a second.
+const OVERSIZE_LINES: u32 = 10;
+
 /// A bridge that is serving.
 pub struct App {
     callbacks_address: SocketAddr,
     admin_address: SocketAddr,
     callbacks: Running,
     admin: Running,
+    log: Arc<dyn Log>,
+    /// What Kafka has not at the stop is there at the next start.
+    on_disk: bool,
     shipper: Arc<ShipperHandle>,
     gauges: Arc<Gauges>,
     ledger: Arc<Ledger>,
     drain: Duration,
     watch: tokio::task::JoinHandle<()>,
+    requeue: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl App {
     /// Binds, builds and begins to serve; must be called inside an actix runtime.
     ///
     /// # Errors
-    /// The catalogue has a mistake, an address is taken, a thread cannot be had.
+    /// The catalogue has a mistake, an address is taken, another process has the journal or its
+    /// directory cannot be used, a thread cannot be had.
     pub fn start(
         config: &Config,
         brokers: &str,
@@ -65,12 +75,27 @@ impl App {
         config: &Config,
         brokers: &str,
         catalogue: Arc<Catalogue>,
+        listeners: (TcpListener, TcpListener),
+    ) -> anyhow::Result<Self> {
+        Self::start_over(config, brokers, catalogue, listeners, None)
+    }
+
+    /// As [`Self::start_on`], with the journal in a storage of the caller's instead of
+    /// `IMBRIDGE_JOURNAL_DIR`.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_over(
+        config: &Config,
+        brokers: &str,
+        catalogue: Arc<Catalogue>,
         (for_callbacks, for_admin): (TcpListener, TcpListener),
+        storage: Option<Arc<dyn Storage>>,
     ) -> anyhow::Result<Self> {
         let metrics = Arc::new(Metrics::new(&catalogue, crate::VERSION, crate::COMMIT));
         let ledger = Arc::new(Ledger::default());
         let gauges = Arc::new(Gauges::default());
-        let log: Arc<dyn Log> = Arc::new(MemoryLog::new(config.journal.bytes_max));
+        let log = journal::open(config, storage, &metrics, &ledger)?;
         let normaliser = Arc::new(Normaliser::new(Arc::clone(&catalogue), settings(config)));
         let topics = normaliser.all_topics();
         let observer = MetricsObserver::new(Arc::clone(&metrics), Arc::clone(&ledger), &topics);
@@ -82,6 +107,10 @@ impl App {
         let shipper = Shipper::spawn(Arc::clone(&log), sinks, plan, Arc::new(observer))
             .context("cannot start the shipper's thread")?;
         let shipper = Arc::new(shipper);
+        let requeue = (config.journal.ack != AckLevel::Memory)
+            .then(|| requeue::start(&config.journal.dir, &normaliser, &log, &ledger))
+            .transpose()
+            .context("the journal's directory is gone")?;
         let (callbacks_address, admin_address) =
             (for_callbacks.local_addr()?, for_admin.local_addr()?);
         let intake = Intake {
@@ -92,21 +121,23 @@ impl App {
             metrics: Arc::clone(&metrics),
             ledger: Arc::clone(&ledger),
             hold: config.journal.hold,
+            waits_for_kafka: config.journal.ack == AckLevel::Kafka,
             on_fault: OnFault::Allow,
             refusals: ReasonLimiters::new(),
-            oversize: Limiter::new(),
+            oversize: Limiter::lines(OVERSIZE_LINES),
             dropped: Limiter::new(),
         };
         let shared = Callbacks { intake, limits: limits(config), gauges: Arc::clone(&gauges) };
-        let watch = tokio::task::spawn_local(watch::watch(Arc::clone(&log)));
+        let watch = tokio::task::spawn_local(watch::watch(Arc::clone(&log), config.journal.hold));
         let pages = AppPages {
             metrics,
             ledger: Arc::clone(&ledger),
-            log,
+            log: Arc::clone(&log),
             shipper: Arc::clone(&shipper),
             gauges: Arc::clone(&gauges),
             started: clock::now(),
             ack: config.journal.ack,
+            hold: config.journal.hold,
         };
         let operators = admin::Admin {
             pages: Arc::new(pages),
@@ -120,11 +151,14 @@ impl App {
             admin_address,
             callbacks,
             admin,
+            log,
+            on_disk: config.journal.ack != AckLevel::Memory,
             shipper,
             gauges,
             ledger,
             drain: config.http.drain,
             watch,
+            requeue,
         })
     }
 
@@ -165,7 +199,9 @@ pub fn listeners(
     Ok((callbacks, listen("IMBRIDGE_ADMIN_LISTEN", config.admin.listen)?))
 }
 
-fn settings(config: &Config) -> Settings {
+/// How records are named and written under a configuration.
+#[must_use]
+pub fn settings(config: &Config) -> Settings {
     Settings {
         topic_prefix: config.kafka.topic_prefix.clone(),
         topic_by: config.kafka.topic_by,

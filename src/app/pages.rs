@@ -1,6 +1,6 @@
 //! What the admin port shows: gauges brought up to date, readiness, status.
 
-use super::watch::{Level, percent};
+use super::watch::Level;
 use crate::clock;
 use crate::config::AckLevel;
 use crate::http::Gauges;
@@ -22,6 +22,7 @@ pub(super) struct AppPages {
     pub(super) gauges: Arc<Gauges>,
     pub(super) started: Instant,
     pub(super) ack: AckLevel,
+    pub(super) hold: Duration,
 }
 
 fn age(usage: &Usage) -> Duration {
@@ -29,19 +30,15 @@ fn age(usage: &Usage) -> Duration {
 }
 
 impl AppPages {
+    fn level(&self, usage: &Usage) -> Level {
+        Level::of(usage, clock::now(), self.hold)
+    }
+
     fn degraded(&self) -> Vec<String> {
         let usage = self.log.usage();
         let mut degraded: Vec<String> =
             self.shipper.status().degraded.iter().map(ToString::to_string).collect();
-        match Level::of(&usage) {
-            Level::Well | Level::Warn => {}
-            Level::Alarm => {
-                degraded.push(format!("journal: {} % of its budget is used", percent(&usage)));
-            }
-            Level::Full => degraded.push(
-                "journal: full, after-callbacks are refused until Kafka takes records".to_owned(),
-            ),
-        }
+        degraded.extend(self.level(&usage).degraded(&usage));
         degraded
     }
 }
@@ -57,6 +54,7 @@ impl Pages for AppPages {
         journal.oldest_age_seconds.set(age(&usage).as_secs_f64());
         journal.head_sequence.set(whole(usage.head.0));
         journal.confirmed_sequence.set(whole(usage.confirmed.0));
+        journal.free_bytes.set(whole(usage.free_bytes.unwrap_or_default()));
         self.metrics.http_connections.set(self.gauges.connections.load(Ordering::Relaxed));
         let inflight = self.gauges.inflight_bytes.load(Ordering::Relaxed);
         self.metrics.http_inflight_bytes.set(whole(inflight as u64));
@@ -80,12 +78,15 @@ impl Pages for AppPages {
             "ack": { "level": self.ack.word(), "promise": self.ack.promise() },
             "journal": {
                 "uuid": self.log.uuid(),
+                "state": self.level(&usage).word(),
                 "bytes": usage.bytes,
                 "bytes_max": usage.bytes_max,
                 "records": usage.records,
                 "oldest_age_ms": u64::try_from(age(&usage).as_millis()).unwrap_or(u64::MAX),
                 "head_sequence": usage.head.0,
                 "confirmed_sequence": usage.confirmed.0,
+                "free_bytes": usage.free_bytes,
+                "damaged": usage.damaged,
             },
             "kafka": {
                 "state": shipper.state.name(),

@@ -8,7 +8,8 @@
 //! * until [`BODIES`]: nobody new is served; requests in progress go on;
 //! * until [`REQUESTS`]: bodies that still are not whole are answered as too slow;
 //! * to the end: the shipper has it for itself. It has shipped all along, so what is left is what
-//!   the last requests appended, unless Kafka is away.
+//!   the last requests appended, unless Kafka is away. With a journal on disk nothing waits for
+//!   Kafka: the journal is written and synced, and the next start goes on with it.
 
 use super::App;
 use crate::clock;
@@ -28,6 +29,10 @@ const QUIET_ALONE: Duration = Duration::from_millis(250);
 const QUIET_ALL: Duration = Duration::from_secs(2);
 /// Requests on connections that were accepted at the last moment are waited for this long.
 const SETTLE_MAX: Duration = Duration::from_millis(100);
+/// How long records may still arrive in Kafka at the stop when the journal is on disk.
+const FLUSH: Duration = Duration::from_millis(500);
+/// How long the journal may take for its last write and sync at the stop.
+const CLOSE: Duration = Duration::from_secs(5);
 /// How often the stop looks.
 const LOOK: Duration = Duration::from_millis(20);
 /// Pages that the admin port is in the middle of get this long; all has been counted by then.
@@ -103,6 +108,10 @@ impl App {
     async fn stopping(self, haste: &Haste) -> u64 {
         let marks = Marks::new(clock::now(), self.drain);
         self.gauges.stopping.store(true, Ordering::Relaxed);
+        // What it has not taken yet is there at the next start.
+        if let Some(requeue) = &self.requeue {
+            requeue.abort();
+        }
         tracing::info!(
             drain_seconds = self.drain.as_secs(),
             "stopping: answers end their connections"
@@ -115,21 +124,45 @@ impl App {
         let closed = self.callbacks.stop();
         self.finish_requests(&marks, haste).await;
         haste.shipping.store(true, Ordering::Relaxed);
-        let (left, shipper) = (haste.until(marks.end), Arc::clone(&self.shipper));
-        let stopped = tokio::task::spawn_blocking(move || shipper.stop(left)).await;
-        let lost = stopped.unwrap_or_default();
-        self.ledger.lost(lost);
-        if lost > 0 {
-            tracing::error!(
-                lost,
-                "{lost} records were not in Kafka at the end and are lost: the journal was in memory"
-            );
-        }
+        let lost = self.end_journal(haste.until(marks.end)).await;
         self.watch.abort();
         let _in_time = tokio::time::timeout(haste.until(marks.end), closed).await.is_ok();
         let _in_time = tokio::time::timeout(ADMIN, self.admin.stop()).await.is_ok();
         tracing::info!("stopped");
         lost
+    }
+
+    /// Ends the way to Kafka and then the journal. Returns how many records were lost.
+    async fn end_journal(&self, left: Duration) -> u64 {
+        let (shipper, log) = (Arc::clone(&self.shipper), Arc::clone(&self.log));
+        // On disk nothing waits for Kafka: only what is under way may still arrive.
+        let left = if self.on_disk { left.min(FLUSH) } else { left };
+        let ended = tokio::task::spawn_blocking(move || (shipper.stop(left), log.close(CLOSE)));
+        let (waiting, unwritten) = ended.await.unwrap_or_default();
+        if !self.on_disk {
+            self.ledger.lost(waiting);
+            if waiting > 0 {
+                tracing::error!(
+                    lost = waiting,
+                    "{waiting} records were not in Kafka at the end and are lost: the journal was \
+                     in memory"
+                );
+            }
+            return waiting;
+        }
+        if unwritten > 0 {
+            tracing::error!(
+                records = unwritten,
+                "{unwritten} records could not be written at the end: their callbacks were not \
+                 accepted, or they are decisions"
+            );
+        }
+        let waiting = waiting.saturating_sub(unwritten);
+        tracing::info!(
+            records = waiting,
+            "{waiting} records wait in the journal for the next start"
+        );
+        0
     }
 
     /// Serves until no connection is open and nothing comes any more, and closes quiet ones.

@@ -7,6 +7,7 @@
 pub mod catalogue;
 pub mod demo;
 pub mod health;
+pub mod journal;
 pub mod serve;
 mod settings;
 pub mod simulate;
@@ -57,6 +58,7 @@ enum Command {
     Demo(demo::Args),
     Simulate(simulate::Args),
     Tail(tail::Args),
+    Journal(journal::Args),
     Topics(topics::Args),
     Catalogue(catalogue::Args),
     Health(health::Args),
@@ -81,6 +83,7 @@ pub fn run() -> ExitCode {
             simulate::run(&args, |provider, command| phase_of(&catalogue, provider, command))
         }
         Command::Tail(args) => tail::run(&args),
+        Command::Journal(args) => journal::run(&args),
         Command::Topics(args) => topics::run(&args),
         Command::Catalogue(args) => catalogue::run(&args),
         Command::Health(args) => health::run(&args),

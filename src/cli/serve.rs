@@ -6,7 +6,7 @@ use super::terminal;
 use crate::app::{self, App};
 use crate::catalogue::Catalogue;
 use crate::config::sockets::{self, PassedIn};
-use crate::config::{Config, LogFormat};
+use crate::config::{AckLevel, Config, LogFormat};
 use crate::telemetry::logging;
 use anyhow::Context;
 use std::io::Write;
@@ -18,13 +18,29 @@ use tokio::signal::unix::{SignalKind, signal};
 const HELP: &str = "\
 Settings are environment variables, see docs/configuration.md.
 
-What an answer of 200 means (IMBRIDGE_ACK):
-  memory  in the bounded journal in memory; lost if the process ends before Kafka has it
-  os, fsync, kafka: not yet supported
+What an answer of 200 to an after-callback means (IMBRIDGE_ACK); the event was accepted, and is
+
+  memory  in the bounded journal in memory
+  os      in the kernel's page cache (the default)
+  fsync   on the disk: an fdatasync that covers it was successful
+  kafka   in Kafka: confirmed with acks=all; in the journal as with os before
+
+and what becomes of it then:
+
+          SIGKILL, panic,  kernel crash, power loss   disk full, EIO  Kafka down for an hour
+          out of memory
+  memory  lost             lost                       -               kept up to the budget,
+                                                                      then 503
+  os      kept             the last 200 ms or 4 MiB   503, nothing    kept
+                           at most are lost           acked is lost
+  fsync   kept             kept, if the device        503, nothing    kept
+                           honours flushes            acked is lost
+  kafka   kept             kept by the cluster        503, nothing    503 after the hold time
+                                                      acked is lost
 
 SIGTERM or SIGINT stop it, and so does closing its terminal: requests are served on until senders
-fall silent, then what is left goes to Kafka, all within IMBRIDGE_DRAIN_SECONDS. A second signal ends
-the wait.
+fall silent, all within IMBRIDGE_DRAIN_SECONDS. What is left then is on the disk for the next start; at level memory it goes
+to Kafka within the same time, or is lost. A second signal ends the wait.
 
 Example:
   IMBRIDGE_KAFKA_BROKERS=localhost:9092 imbridge serve";
@@ -67,22 +83,17 @@ fn warn(config: &Config, passed_in: &PassedIn) {
              IMBRIDGE_LISTEN is ignored"
         );
     }
-    let ignored = config.journal.ignored_at_memory.join(", ");
-    if config.journal.ack_defaulted {
+    let journal = &config.journal;
+    if journal.ack == AckLevel::Memory {
         tracing::warn!(
-            "IMBRIDGE_ACK is not set and means memory for now: accepted events are lost if the \
-             process ends before Kafka has them"
+            "IMBRIDGE_ACK is memory: accepted events are lost if the process ends before Kafka has \
+             them"
         );
     }
+    let ignored = journal.ignored_at_memory.join(", ");
     if !ignored.is_empty() {
         tracing::warn!("without effect, for the journal is in memory: {ignored}");
     }
-    tracing::info!(
-        bytes_max = config.journal.bytes_max,
-        ack = config.journal.ack.word(),
-        "journal in memory, budget {} bytes",
-        config.journal.bytes_max
-    );
 }
 
 /// Says where it listens: the sockets accept from here on.

@@ -78,6 +78,11 @@ impl Reader {
         self.value(name, given, EXPECTED_BYTES, |text| digits(text).filter(|bytes| *bytes > 0))
     }
 
+    /// A number of bytes on disk, 0 too.
+    pub(super) fn bytes_or_none(&mut self, name: &'static str, given: Option<String>) -> u64 {
+        self.value(name, given, "a number of bytes in digits only", digits)
+    }
+
     /// Whole seconds, from `seconds_min` to a year.
     pub(super) fn seconds(
         &mut self,

@@ -198,7 +198,8 @@ pub const SETTINGS: &[Setting] = &[
         "Longest time that a graceful stop takes. Three quarters of it at most, less when senders \
          fall silent, everything is served as ever; then requests in progress have until \
          fifteen sixteenths. At level `memory` the stop waits all this time for Kafka to confirm \
-         what is left, then logs and counts what is lost.",
+         what is left, then logs and counts what is lost; at the other levels what is left is on \
+         the disk, and the next start goes on with it.",
     ),
     row(
         Group::Admin,
@@ -316,48 +317,53 @@ pub const SETTINGS: &[Setting] = &[
     row(
         Group::Journal,
         "IMBRIDGE_ACK",
-        Text("memory"),
-        "`memory`; not yet `os`, `fsync`, `kafka`",
-        "What an answer promises. `memory`: the event is in memory and is lost if the process \
-         dies before Kafka has confirmed it. This version knows no other level and warns at \
-         start when none is chosen.",
+        Text("os"),
+        "`memory`, `os`, `fsync` or `kafka`",
+        "What an answer of 200 promises. `memory`: the event is in memory and is lost if the \
+         process ends before Kafka has it. `os`: it is with the kernel and outlives the \
+         process. `fsync`: it is on the disk. `kafka`: Kafka has confirmed it.",
     ),
     row(
         Group::Journal,
         "IMBRIDGE_HOLD_MILLISECONDS",
         Text("1000"),
         "milliseconds",
-        "Longest time that an after-callback waits for room in the journal before it is \
-         answered with 503. Tencent Cloud Chat waits 2 s, so there is a warning above 1500.",
+        "Longest time that an after-callback waits in all, for room in the journal, a stalled \
+         write or, at level `kafka`, the confirmation, before it is answered with 503. When the \
+         journal was full or stalled for so long, the answer comes at once. Tencent Cloud Chat \
+         waits 2 s, so there is a warning above 1500. Except at level `memory` every answer waits \
+         for a write: below 10 counts as 10, with a warning.",
     ),
     row(
         Group::Journal,
         "IMBRIDGE_JOURNAL_BYTES_MAX",
-        Text("268435456"),
+        Text("8589934592"),
         "bytes",
-        "Budget for records that Kafka has not confirmed yet. When it is used up, \
-         after-callbacks wait and are then answered with 503.",
+        "Budget for records that Kafka has not confirmed yet; at level `memory` 268435456 \
+         (256 MiB) unless it is set. From 50 % on there is a warning, \
+         from 80 % on an error in the log and `degraded`; when it is used up, after-callbacks \
+         wait and are then answered with 503. The start logs what is really there to use.",
     ),
     not_at_memory(row(
         Group::Journal,
         "IMBRIDGE_JOURNAL_DIR",
         Text("journal"),
         "path",
-        "Directory of the journal on disk.",
+        "Directory of the journal, for it alone and locked by it; made if it is missing.",
     )),
     not_at_memory(row(
         Group::Journal,
         "IMBRIDGE_JOURNAL_FREE_BYTES_MIN",
         Text("1073741824"),
         "bytes",
-        "Space on the disk that the journal leaves free.",
+        "Space on the disk that the journal leaves free; `0`: none.",
     )),
     not_at_memory(row(
         Group::Journal,
         "IMBRIDGE_JOURNAL_SEGMENT_BYTES",
         Text("67108864"),
         "bytes",
-        "Size of one file of the journal.",
+        "Size of one file of the journal; at most a quarter of the budget is used.",
     )),
     row(
         Group::OpenIm,

@@ -13,7 +13,7 @@ use crate::dialect::answers::{
     DISCARD_BYTES_MAX, DISCARD_MILLISECONDS_MAX, Route, Situation, answer,
 };
 use crate::dialect::reply;
-use crate::intake::{Intake, Outgoing};
+use crate::intake::{Intake, Outgoing, Turn};
 use actix_web::http::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue,
 };
@@ -25,6 +25,7 @@ use futures_util::FutureExt;
 use std::borrow::Cow;
 use std::net::TcpListener;
 use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -63,9 +64,11 @@ pub fn start(
     let gauges = Arc::clone(&shared.gauges);
     let server = HttpServer::new(move || {
         let shared = Arc::clone(&shared);
+        // Called once by each worker, on its thread.
+        let turn = shared.intake.turn();
         App::new().default_service(web::to(move |request: HttpRequest, payload: Payload| {
-            let shared = Arc::clone(&shared);
-            async move { serve(&shared, request, payload).await }
+            let (shared, turn) = (Arc::clone(&shared), Rc::clone(&turn));
+            async move { serve(&shared, &turn, request, payload).await }
         }))
     })
     .workers(workers)
@@ -133,7 +136,12 @@ impl Drop for Unanswered<'_> {
     }
 }
 
-async fn serve(shared: &Callbacks, request: HttpRequest, mut payload: Payload) -> HttpResponse {
+async fn serve(
+    shared: &Callbacks,
+    turn: &Rc<Turn>,
+    request: HttpRequest,
+    mut payload: Payload,
+) -> HttpResponse {
     let _served = RequestGuard::begin(&shared.gauges, request.conn_data());
     let Some((provider, path)) = place(&shared.limits, request.uri().path()) else {
         return outside(shared, &mut payload, None, Situation::Path).await;
@@ -144,7 +152,8 @@ async fn serve(shared: &Callbacks, request: HttpRequest, mut payload: Payload) -
     let started = clock::now();
     shared.intake.ledger.received();
     let open = Unanswered { intake: &shared.intake, provider };
-    let served = AssertUnwindSafe(answer_call(shared, &request, provider, path, &mut payload));
+    let served =
+        AssertUnwindSafe(answer_call(shared, turn, &request, (provider, path), &mut payload));
     let outgoing = served.catch_unwind().await.unwrap_or_else(|_| {
         let query = request.uri().query().unwrap_or_default();
         shared.intake.refuse_unread(provider, path, query, Situation::Panicked)
@@ -157,9 +166,9 @@ async fn serve(shared: &Callbacks, request: HttpRequest, mut payload: Payload) -
 
 async fn answer_call(
     shared: &Callbacks,
+    turn: &Rc<Turn>,
     request: &HttpRequest,
-    provider: Provider,
-    path: &str,
+    (provider, path): (Provider, &str),
     payload: &mut Payload,
 ) -> Outgoing {
     let received_at_ms = clock::unix_ms();
@@ -188,7 +197,7 @@ async fn answer_call(
                 body: &body.bytes,
                 received_at_ms,
             };
-            shared.intake.take(&call).await
+            shared.intake.take(turn, &call).await
         }
         Err(situation) => {
             let time_max = Duration::from_millis(DISCARD_MILLISECONDS_MAX);

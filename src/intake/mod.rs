@@ -1,11 +1,15 @@
 //! The first half of the way: from a call to an answer and a record in the journal.
 //!
 //! In: a raw call with its body complete. Out: status, headers and JSON of the answer; records in the
-//! log. What always holds: an after-callback is accepted only when all its records are in the log; a
-//! before-callback never waits for anything; whatever happens, there is an answer that its provider
-//! can parse. Knows nothing of HTTP or Kafka.
+//! log. What always holds: an after-callback is accepted only when all its records are as safe as the
+//! ack level promises; a before-callback never waits for anything; whatever happens, there is an
+//! answer that its provider can parse. Knows nothing of HTTP or Kafka.
+//!
+//! A log in memory has records as soon as it takes them, and the answer follows in one breath. With
+//! any other, and when there is no room, they go through the worker's [`turn`].
 
 mod tally;
+mod turn;
 
 use crate::call::{CommandName, Part, Phase, Provider, RawCall};
 use crate::catalogue::plan::Plan;
@@ -14,7 +18,7 @@ use crate::dialect::answers::{Route, Situation, answer};
 use crate::dialect::door::{Door, Refusal, Refused};
 use crate::dialect::reply::{self, Question};
 use crate::event::Value;
-use crate::journal::{AppendError, Log};
+use crate::journal::{AppendError, Aside, Folder, Log};
 use crate::normalise::{Event, Normaliser, Unknown, Written};
 use crate::record::Batch;
 use crate::rules::{Intent, Rules};
@@ -24,9 +28,12 @@ use bumpalo::Bump;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tally::Tally;
+use std::time::Duration;
+use tally::{Records, Tally};
+pub use turn::Turn;
+use turn::{Late, Patience, Place};
 
 /// An arena or a batch that a large body has blown up beyond this is given back after the request.
 const SCRATCH_BYTES_KEPT: usize = 1 << 20;
@@ -45,13 +52,16 @@ pub struct Intake {
     pub metrics: Arc<Metrics>,
     /// Counts that must come out even.
     pub ledger: Arc<Ledger>,
-    /// Longest time that the log may be full before after-callbacks are refused.
+    /// Longest time that an after-callback waits in all; also how long the log may be full or stalled
+    /// before they are refused at once.
     pub hold: Duration,
+    /// Whether a record is safe only once Kafka has confirmed it.
+    pub waits_for_kafka: bool,
     /// Answer to a before-callback that cannot be decided.
     pub on_fault: OnFault,
     /// Gates of the log lines about refusals.
     pub refusals: ReasonLimiters,
-    /// Gate of the log lines about records too large for anything, and requests too large to split.
+    /// Gate of the log lines about events too large to go out whole, and requests too large to split.
     pub oversize: Limiter,
     /// Gate of the log line about decision records that found no room.
     pub dropped: Limiter,
@@ -77,6 +87,7 @@ pub struct Outgoing {
 struct Scratch {
     arena: Bump,
     batch: Batch,
+    records: Records,
     tally: Tally,
 }
 
@@ -87,25 +98,38 @@ thread_local! {
 /// How far a call came without waiting.
 enum Step {
     Done(Outgoing),
-    /// Its records wait for room in the log.
-    Hold {
-        batch: Batch,
+    /// Its records are in the worker's turn.
+    Wait {
+        place: Place,
         tally: Tally,
-        until: Instant,
         provider: Provider,
         accepted: Outgoing,
     },
 }
 
 impl Intake {
-    /// Takes one call; the future is ready at once unless the log is full.
-    pub async fn take(&self, call: &RawCall<'_>) -> Outgoing {
-        let step = catch_unwind(AssertUnwindSafe(|| self.step(call)));
+    /// What each worker thread has for itself; [`Self::take`] is given it with each call.
+    #[must_use]
+    pub fn turn(&self) -> Rc<Turn> {
+        let (metrics, ledger) = (Arc::clone(&self.metrics), Arc::clone(&self.ledger));
+        Turn::new(Arc::clone(&self.log), metrics, ledger, self.hold, self.waits_for_kafka)
+    }
+
+    /// Takes one call; the future is ready at once when the log is immediate and has room. `turn` is
+    /// that of this thread; unless the log is immediate this runs inside a `LocalSet`.
+    pub async fn take(&self, turn: &Rc<Turn>, call: &RawCall<'_>) -> Outgoing {
+        let step = catch_unwind(AssertUnwindSafe(|| self.step(turn, call)));
         match step {
             Ok(Step::Done(outgoing)) => outgoing,
-            Ok(Step::Hold { batch, tally, until, provider, accepted }) => {
-                self.hold(batch, tally, until, provider, accepted).await
-            }
+            Ok(Step::Wait { place, tally, provider, accepted }) => match place.await {
+                Ok(()) => {
+                    tally.count(&self.metrics, provider);
+                    turn.give_back(tally);
+                    self.ledger.accepted();
+                    accepted
+                }
+                Err(late) => self.late(provider, tally.has_row(), late),
+            },
             Err(_) => self.panicked(call),
         }
     }
@@ -134,7 +158,7 @@ impl Intake {
     }
 
     /// Counts a call that nobody waits for any more: its sender went away before there was an
-    /// answer, while the body was read or held for room in the log. None of its records was taken.
+    /// answer, while the body was read or its records waited to be safe. Those may be published.
     pub fn abandoned(&self, provider: Provider) {
         self.refuse(provider, word(Situation::TooSlow));
     }
@@ -164,13 +188,14 @@ impl Intake {
         outgoing
     }
 
-    fn step(&self, call: &RawCall<'_>) -> Step {
+    fn step(&self, turn: &Rc<Turn>, call: &RawCall<'_>) -> Step {
         SCRATCH.with(|scratch| {
             let scratch = &mut *scratch.borrow_mut();
             scratch.arena.reset();
             scratch.batch.clear();
+            scratch.records.clear();
             scratch.tally.clear();
-            let step = self.read(call, scratch);
+            let step = self.read(turn, call, scratch);
             // Now and not with the next request, which may be hours away.
             if scratch.arena.allocated_bytes() > SCRATCH_BYTES_KEPT {
                 scratch.arena = Bump::new();
@@ -178,19 +203,21 @@ impl Intake {
             if scratch.batch.capacity() > SCRATCH_BYTES_KEPT {
                 scratch.batch = Batch::new();
                 scratch.tally = Tally::default();
+                scratch.records = Records::default();
             }
             step
         })
     }
 
-    fn read(&self, call: &RawCall<'_>, scratch: &mut Scratch) -> Step {
-        let Scratch { arena, batch, tally } = scratch;
+    fn read(&self, turn: &Rc<Turn>, call: &RawCall<'_>, scratch: &mut Scratch) -> Step {
+        let Scratch { arena, batch, records, tally } = scratch;
         let callback = match self.door.read(call, arena) {
             Ok(callback) => &*arena.alloc(callback),
             Err(refused) => return Step::Done(self.turned_away(call, &refused)),
         };
         let provider = callback.provider;
         let events = self.normaliser.events(callback, arena);
+        tally.received_at_ms = callback.received_at_ms;
         if matches!(events, [Event { known: Err(Unknown { unsplit: true, .. }), .. }]) {
             tally.part(&callback.whole);
             self.log_unsplit(callback, &events[0]);
@@ -199,36 +226,43 @@ impl Intake {
         }
         let plan = (!callback.envelope).then(|| self.plan(&callback.parts[0])).flatten();
         if plan.is_some_and(|plan| plan.phase == Phase::Before) {
-            let outgoing = self.decide(callback, plan, events, batch, tally);
-            tally.count(&self.metrics, provider, callback.received_at_ms);
+            let outgoing = self.decide(callback, plan, events, (batch, records), tally);
+            tally.count(&self.metrics, provider);
             self.ledger.accepted();
             return Step::Done(outgoing);
         }
-        for event in events {
-            // An intent inside an envelope is recorded; nobody waits for its answer.
-            let asked = event.known.is_ok_and(|known| known.plan.phase == Phase::Before);
-            self.write(callback, event, asked.then_some(&Decision::ALLOW), batch, tally);
-        }
+        // A command without a row may be a new before-command: it is never held.
+        let held = plan.is_some() || callback.envelope;
+        let patience = if held { Patience::Held } else { Patience::Unheld };
+        let placed = if self.log.is_immediate() && turn.is_clear() {
+            self.write_all(callback, events, batch, records, tally);
+            match self.append(batch, records) {
+                Ok(()) => Ok(None),
+                Err(error) => turn.take_in(batch, records, error.since()).finish(patience),
+            }
+        } else if turn.is_stalled(patience) {
+            Err(Late::Journal)
+        } else {
+            let mut writing = turn.begin();
+            let (batch, records) = writing.parts();
+            self.write_all(callback, events, batch, records, tally);
+            writing.finish(patience)
+        };
+        let place = match placed {
+            Ok(place) => place,
+            Err(late) => return Step::Done(self.late(provider, tally.has_row(), late)),
+        };
         let situation = if tally.unknown() { Situation::Unclassified } else { Situation::Accepted };
         let question = Question { provider, plan: None, body: None, slots: &[] };
         let phase = plan.map(|plan| plan.phase);
         let accepted = self.outgoing(route(provider, phase), situation, &question, &[]);
-        match self.append(batch) {
-            Ok(()) => {
-                tally.count(&self.metrics, provider, callback.received_at_ms);
-                self.ledger.accepted();
-                Step::Done(accepted)
-            }
-            Err(error) => {
-                let since = error.since();
-                tally.received_at_ms = callback.received_at_ms;
-                let (batch, tally) = (std::mem::take(batch), std::mem::take(tally));
-                // A command without a row may be a new before-command: it is never held.
-                let held = plan.is_some() || callback.envelope;
-                let until = if held { since + self.hold } else { since };
-                Step::Hold { batch, tally, until, provider, accepted }
-            }
+        if let Some(place) = place {
+            let tally = std::mem::replace(tally, turn.spare_tally());
+            return Step::Wait { place, tally, provider, accepted };
         }
+        tally.count(&self.metrics, provider);
+        self.ledger.accepted();
+        Step::Done(accepted)
     }
 
     fn log_unsplit(&self, callback: &crate::call::Callback<'_>, event: &Event<'_>) {
@@ -245,41 +279,22 @@ impl Intake {
         }
     }
 
-    fn append(&self, batch: &mut Batch) -> Result<(), AppendError> {
-        let records = u64::from(batch.records());
-        if records > 0 {
-            self.log.append(batch)?;
-            self.ledger.appended(records);
+    /// Appends and counts what a call wrote past the turn.
+    fn append(&self, batch: &mut Batch, records: &Records) -> Result<(), AppendError> {
+        let count = u64::from(batch.records());
+        if count > 0 {
+            self.ledger.appended(count);
+            let appended = self.log.append(batch);
+            appended.inspect_err(|_| self.ledger.not_appended(count))?;
+            records.count(&self.metrics);
         }
         Ok(())
     }
 
-    /// Waits for room until the given instant: that is when the log will have been full for the hold
-    /// time, whenever this call came.
-    async fn hold(
-        &self,
-        mut batch: Batch,
-        tally: Tally,
-        until: Instant,
-        provider: Provider,
-        accepted: Outgoing,
-    ) -> Outgoing {
-        loop {
-            let room = self.log.room().notified();
-            let mut room = std::pin::pin!(room);
-            room.as_mut().enable();
-            if self.append(&mut batch).is_ok() {
-                tally.count(&self.metrics, provider, tally.received_at_ms);
-                self.ledger.accepted();
-                return accepted;
-            }
-            let left = until.saturating_duration_since(clock::now());
-            if left.is_zero() || tokio::time::timeout(left, room).await.is_err() {
-                break;
-            }
-        }
-        self.refuse(provider, "journal");
-        let phase = Some(Phase::After).filter(|_| tally.has_row());
+    /// The answer to an after-callback that was not accepted in time.
+    fn late(&self, provider: Provider, has_row: bool, late: Late) -> Outgoing {
+        self.refuse(provider, late.word());
+        let phase = Some(Phase::After).filter(|_| has_row);
         let question = Question { provider, plan: None, body: None, slots: &[] };
         self.outgoing(route(provider, phase), Situation::JournalRefused, &question, &[])
     }
@@ -289,38 +304,23 @@ impl Intake {
         callback: &crate::call::Callback<'_>,
         plan: Option<&Plan>,
         events: &[Event<'_>],
-        batch: &mut Batch,
+        (batch, records): (&mut Batch, &mut Records),
         tally: &mut Tally,
     ) -> Outgoing {
         let mut decisions = Vec::with_capacity(events.len());
         let mut slots: &[Value<'_>] = &[];
         for event in events {
             let Ok(known) = &event.known else {
-                self.write(callback, event, None, batch, tally);
+                self.write(callback, event, None, batch, (records, tally));
                 decisions.push(Decision::ALLOW);
                 continue;
             };
             let decision = self.rules.decide(&Intent { callback, known });
-            self.write(callback, event, Some(&decision), batch, tally);
+            self.write(callback, event, Some(&decision), batch, (records, tally));
             slots = known.slots;
             decisions.push(decision.into_owned());
         }
-        let records = u64::from(batch.records());
-        if records > 0 {
-            match self.log.try_append(batch) {
-                Ok(_) => self.ledger.appended(records),
-                Err(error) => {
-                    let reason = match error {
-                        AppendError::Full { .. } => "full",
-                        AppendError::Stalled { .. } => "slow",
-                    };
-                    self.metrics.decisions_dropped.with_label_values(&[reason]).inc_by(records);
-                    if let Some(count) = self.dropped.pass(clock::now()) {
-                        tracing::warn!(count, "the journal is full: a decision is not recorded");
-                    }
-                }
-            }
-        }
+        self.try_append(batch, records);
         let undecided = events.iter().all(|event| event.known.is_err());
         let situation = if undecided { Situation::Unclassified } else { Situation::Accepted };
         let body = callback.parts[0].body;
@@ -329,35 +329,104 @@ impl Intake {
         self.outgoing(route, situation, &question, &decisions)
     }
 
+    /// Appends the records of a before-callback if that can be done at once; counts them in any case.
+    fn try_append(&self, batch: &mut Batch, records: &Records) {
+        let count = u64::from(batch.records());
+        if count == 0 {
+            return;
+        }
+        self.ledger.appended(count);
+        let Err(error) = self.log.try_append(batch) else {
+            records.count(&self.metrics);
+            return;
+        };
+        self.ledger.not_appended(count);
+        let reason = match error {
+            _ if self.log.usage().poisoned => "broken",
+            AppendError::Full { .. } => "full",
+            AppendError::Stalled { .. } => "slow",
+        };
+        // A body that fits no case has no intent, so its record is no decision.
+        let (decisions, others) = records.counts();
+        self.metrics.decisions_dropped.with_label_values(&[reason]).inc_by(decisions);
+        self.metrics.records_dropped.with_label_values(&[reason]).inc_by(others);
+        if let Some(count) = self.dropped.pass(clock::now()) {
+            tracing::warn!(
+                reason,
+                count,
+                "the journal takes nothing now: the record of a before-callback is not written"
+            );
+        }
+    }
+
+    fn write_all(
+        &self,
+        callback: &crate::call::Callback<'_>,
+        events: &[Event<'_>],
+        batch: &mut Batch,
+        records: &mut Records,
+        tally: &mut Tally,
+    ) {
+        const ALLOW: &Decision = &Decision::ALLOW;
+        for event in events {
+            // An intent inside an envelope is recorded; nobody waits for its answer.
+            let asked = event.known.is_ok_and(|known| known.plan.phase == Phase::Before);
+            self.write(callback, event, asked.then_some(ALLOW), batch, (records, tally));
+        }
+    }
+
     fn write(
         &self,
         callback: &crate::call::Callback<'_>,
         event: &Event<'_>,
         decision: Option<&Decision>,
         batch: &mut Batch,
-        tally: &mut Tally,
+        (records, tally): (&mut Records, &mut Tally),
     ) {
-        match self.normaliser.write(callback, event, decision, batch) {
-            Written::Whole => {}
-            Written::WithoutRaw => self.metrics.records_oversize.inc(),
-            Written::TooLarge(bytes) => {
-                self.metrics.records_oversize.inc();
-                self.metrics.kafka.dead_letters.with_label_values(&["too_large"]).inc();
-                self.ledger.appended(1);
-                self.ledger.dead_lettered(1);
-                if let Some(count) = self.oversize.pass(clock::now()) {
-                    tracing::error!(
-                        id = event.id,
-                        bytes,
-                        count,
-                        "event {} has {bytes} bytes without raw, more than \
-                         IMBRIDGE_EVENT_BYTES_MAX: put aside",
-                        event.id
-                    );
-                }
+        tally.event(event);
+        let written = self.normaliser.write(callback, event, decision, batch);
+        if written != Written::Whole {
+            // Before the record is appended: there is no time at which neither is in the journal.
+            let json = self.normaliser.whole(callback, event, decision);
+            self.too_large(event, written, json);
+        }
+        if !matches!(written, Written::TooLarge(_)) {
+            records.add(callback.provider, event);
+        }
+    }
+
+    /// Keeps an event whole whose record goes out without `raw`, or not at all.
+    fn too_large(&self, event: &Event<'_>, written: Written, json: Vec<u8>) {
+        let (id, bytes) = (event.id, json.len());
+        let folder = match written {
+            Written::Whole | Written::WithoutRaw => Folder::Oversize,
+            Written::TooLarge(_) => Folder::DeadLetter,
+        };
+        self.metrics.records_oversize.inc();
+        if let Some(count) = self.oversize.pass(clock::now()) {
+            match written {
+                Written::Whole | Written::WithoutRaw => tracing::warn!(
+                    event_id = id,
+                    bytes,
+                    count,
+                    "event {id} has {bytes} bytes, too many for IMBRIDGE_EVENT_BYTES_MAX: it goes \
+                     out without raw"
+                ),
+                Written::TooLarge(rest) => tracing::error!(
+                    event_id = id,
+                    bytes,
+                    count,
+                    "event {id} has {bytes} bytes, {rest} without raw, too many for \
+                     IMBRIDGE_EVENT_BYTES_MAX: it does not go to Kafka"
+                ),
             }
         }
-        tally.event(event);
+        self.log.put_aside(Aside { folder, id: id.to_owned(), json });
+        if folder == Folder::DeadLetter {
+            self.metrics.kafka.dead_letters.with_label_values(&["too_large"]).inc();
+            self.ledger.appended(1);
+            self.ledger.dead_lettered(1);
+        }
     }
 
     fn turned_away(&self, call: &RawCall<'_>, refused: &Refused<'_>) -> Outgoing {

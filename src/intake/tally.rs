@@ -1,4 +1,7 @@
-//! What one call will count for, kept until it is known whether it is accepted.
+//! What one call will count for, kept until it is known what becomes of it.
+//!
+//! A [`Tally`] is of a call and counts when the call is accepted; [`Records`] are of one or many
+//! calls and count when the log has taken them.
 
 use crate::call::{CommandName, Part, Provider, RowIndex};
 use crate::catalogue::plan::KindIndex;
@@ -9,19 +12,17 @@ use crate::telemetry::Metrics;
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     rows: Vec<Option<RowIndex>>,
-    kinds: Vec<KindIndex>,
-    reasons: Vec<Reason>,
     times_ms: Vec<i64>,
-    /// Set when the call has to wait.
+    known: bool,
+    /// When the call came, Unix milliseconds.
     pub(super) received_at_ms: i64,
 }
 
 impl Tally {
     pub(super) fn clear(&mut self) {
         self.rows.clear();
-        self.kinds.clear();
-        self.reasons.clear();
         self.times_ms.clear();
+        self.known = false;
     }
 
     pub(super) fn part(&mut self, part: &Part<'_>) {
@@ -32,18 +33,15 @@ impl Tally {
     }
 
     pub(super) fn event(&mut self, event: &Event<'_>) {
-        match &event.known {
-            Ok(known) => {
-                self.kinds.push(known.kind.kind);
-                self.times_ms.extend(known.time_ms);
-            }
-            Err(unknown) => self.reasons.push(unknown.reason),
+        if let Ok(known) = &event.known {
+            self.known = true;
+            self.times_ms.extend(known.time_ms);
         }
     }
 
     /// Whether nothing of the call has a kind.
     pub(super) fn unknown(&self) -> bool {
-        self.kinds.is_empty()
+        !self.known
     }
 
     /// Whether any of its commands is in the catalogue.
@@ -52,22 +50,76 @@ impl Tally {
     }
 
     /// Counts an accepted call.
-    pub(super) fn count(&self, metrics: &Metrics, provider: Provider, received_at_ms: i64) {
+    pub(super) fn count(&self, metrics: &Metrics, provider: Provider) {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of this century are exact")]
         let seconds = |ms: i64| ms as f64 / 1000.0;
         for row in &self.rows {
             let command = metrics.command(provider, *row);
             command.callbacks.inc();
-            command.last_seen.set(seconds(received_at_ms));
+            command.last_seen.set(seconds(self.received_at_ms));
         }
+        for time in &self.times_ms {
+            metrics.delay(provider).observe(seconds((self.received_at_ms - time).max(0)));
+        }
+    }
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    kinds: Vec<KindIndex>,
+    reasons: Vec<(Provider, Reason)>,
+}
+
+/// How many there were at a moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RecordsMark {
+    kinds: usize,
+    reasons: usize,
+}
+
+impl Records {
+    pub(super) fn clear(&mut self) {
+        self.kinds.clear();
+        self.reasons.clear();
+    }
+
+    pub(super) fn mark(&self) -> RecordsMark {
+        RecordsMark { kinds: self.kinds.len(), reasons: self.reasons.len() }
+    }
+
+    /// Forgets those that came after a mark.
+    pub(super) fn cut(&mut self, mark: RecordsMark) {
+        self.kinds.truncate(mark.kinds);
+        self.reasons.truncate(mark.reasons);
+    }
+
+    /// A record of this event stands in the batch.
+    pub(super) fn add(&mut self, provider: Provider, event: &Event<'_>) {
+        match &event.known {
+            Ok(known) => self.kinds.push(known.kind.kind),
+            Err(unknown) => self.reasons.push((provider, unknown.reason)),
+        }
+    }
+
+    /// Adds those of another and empties it.
+    pub(super) fn take_in(&mut self, other: &mut Self) {
+        self.kinds.append(&mut other.kinds);
+        self.reasons.append(&mut other.reasons);
+    }
+
+    /// How many are of a kind, and how many of none.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.kinds.len() as u64, self.reasons.len() as u64)
+    }
+
+    /// Counts records that are in the log.
+    pub(super) fn count(&self, metrics: &Metrics) {
         for kind in &self.kinds {
             metrics.kind(*kind).inc();
         }
-        for reason in &self.reasons {
+        for (provider, reason) in &self.reasons {
             metrics.records_unknown.with_label_values(&[provider.name(), reason.word()]).inc();
-        }
-        for time in &self.times_ms {
-            metrics.delay(provider).observe(seconds((received_at_ms - time).max(0)));
         }
     }
 }

@@ -27,14 +27,17 @@ use scan::Cell;
 /// readers of our events must be able to follow us, and theirs stop at 128 (`serde_json`) or more.
 pub const DEPTH_MAX: usize = 100;
 
+/// Nesting of our own events: a body of the greatest depth stands in them as `data.raw`.
+pub const EVENT_DEPTH_MAX: usize = DEPTH_MAX + 2;
+
 /// Why a text is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
     /// The text is no JSON; the offset is where reading stopped.
     #[error("no JSON at byte {0}")]
     Syntax(usize),
-    /// Nested deeper than [`DEPTH_MAX`].
-    #[error("nested deeper than {DEPTH_MAX} levels")]
+    /// Nested deeper than [`DEPTH_MAX`], or [`EVENT_DEPTH_MAX`].
+    #[error("nested too deep")]
     TooDeep,
     /// Four gigabytes and more.
     #[error("too large")]
@@ -56,7 +59,19 @@ impl<'a> Json<'a> {
     /// # Errors
     /// See [`JsonError`]; the text is then to be treated as no JSON at all.
     pub fn read(text: &'a str, arena: &'a Bump) -> Result<Self, JsonError> {
-        let scanned = scan::scan(text, arena)?;
+        Self::read_to(DEPTH_MAX, text, arena)
+    }
+
+    /// As [`Self::read`], for events of our own: nested as deep as [`EVENT_DEPTH_MAX`].
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_event(text: &'a str, arena: &'a Bump) -> Result<Self, JsonError> {
+        Self::read_to(EVENT_DEPTH_MAX, text, arena)
+    }
+
+    fn read_to(depth_max: usize, text: &'a str, arena: &'a Bump) -> Result<Self, JsonError> {
+        let scanned = scan::scan(text, depth_max, arena)?;
         Ok(Self { text: scanned.text, cells: scanned.cells, tidy: scanned.tidy, arena })
     }
 

@@ -6,7 +6,7 @@
 //! that looking up a name may stop at the first hit. A text with repeats is written anew without
 //! them and read again; that costs only those who send such texts.
 
-use super::{DEPTH_MAX, JsonError, Kind, name_hash};
+use super::{JsonError, Kind, name_hash};
 use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
 use std::borrow::Cow;
@@ -54,12 +54,18 @@ struct Scanner<'t, 'a> {
     at: usize,
     cells: BumpVec<'a, Cell>,
     open: BumpVec<'a, Open>,
+    /// Containers are nested no deeper.
+    depth_max: usize,
     unpaired: Vec<usize>,
     repeats: bool,
     tidy: bool,
 }
 
-pub(super) fn scan<'a>(text: &'a str, arena: &'a Bump) -> Result<Scanned<'a>, JsonError> {
+pub(super) fn scan<'a>(
+    text: &'a str,
+    depth_max: usize,
+    arena: &'a Bump,
+) -> Result<Scanned<'a>, JsonError> {
     if u32::try_from(text.len()).is_err() {
         return Err(JsonError::TooLarge);
     }
@@ -70,6 +76,7 @@ pub(super) fn scan<'a>(text: &'a str, arena: &'a Bump) -> Result<Scanned<'a>, Js
         // No more room than the text can fill: JSON inside strings is read by the thousand.
         cells: BumpVec::with_capacity_in((64 + text.len() / 64).min(text.len() / 2 + 1), arena),
         open: BumpVec::with_capacity_in(16, arena),
+        depth_max,
         unpaired: Vec::new(),
         repeats: false,
         tidy: true,
@@ -82,13 +89,13 @@ pub(super) fn scan<'a>(text: &'a str, arena: &'a Bump) -> Result<Scanned<'a>, Js
     if repeats {
         let mut once = String::with_capacity(text.len());
         without_repeats(text, &cells, 0, &mut once);
-        return scan(arena.alloc_str(&once), arena);
+        return scan(arena.alloc_str(&once), depth_max, arena);
     }
     Ok(Scanned { text, cells: cells.into_bump_slice(), tidy })
 }
 
 /// Writes the value at `at` with the last value of equal names at the place of the first. Depth is
-/// bounded by [`DEPTH_MAX`], so recursion is too.
+/// bounded by the reader's limit, so recursion is too.
 fn without_repeats(text: &str, cells: &[Cell], at: usize, out: &mut String) {
     let cell = cells[at];
     let mut inner = at + 1;
@@ -219,7 +226,7 @@ impl Scanner<'_, '_> {
     }
 
     fn container(&mut self, object: bool) -> Result<bool, JsonError> {
-        if self.open.len() == DEPTH_MAX {
+        if self.open.len() == self.depth_max {
             return Err(JsonError::TooDeep);
         }
         let cell = self.index();

@@ -99,7 +99,7 @@ struct Form<'a> {
     cut: Option<(Node<'a>, Node<'a>)>,
 }
 
-/// Depth is bounded by [`super::DEPTH_MAX`], so recursion is too.
+/// Depth is bounded by [`super::EVENT_DEPTH_MAX`], so recursion is too.
 fn write(node: Node<'_>, out: &mut Vec<u8>, form: Form<'_>) {
     match node.kind() {
         Kind::Object => {

@@ -141,6 +141,9 @@ impl Producer {
     /// # Errors
     /// The record was not queued, and no report will come.
     pub fn send(&self, outgoing: &Outgoing<'_>) -> Result<(), Refusal> {
+        // A record that was put aside and came back says itself that it may be a repeat.
+        let replay = outgoing.replay && !outgoing.record.is_replay();
+        let outgoing = &Outgoing { replay, ..*outgoing };
         let mut headers = OwnedHeaders::new_with_capacity(4);
         for (key, value) in outgoing.record.headers() {
             headers = headers.insert(Header { key, value: Some(value) });

@@ -17,11 +17,13 @@ pub mod topics;
 mod coerce;
 mod id;
 mod redact;
+mod restore;
 mod scope;
 mod spent;
 mod template;
 mod write;
 
+pub use restore::{NoEvent, Restored};
 pub use write::Written;
 
 use crate::call::{Callback, CommandName, Part, Phase, RowIndex};
@@ -40,6 +42,9 @@ use topics::Topics;
 
 /// Text of a body that is no JSON object is cut at so many bytes.
 const RAW_TEXT_BYTES_MAX: usize = 65_536;
+
+/// Kind of an event that cannot be classified.
+const UNKNOWN: &str = "unknown";
 
 /// How records are named and written.
 #[derive(Debug, Clone)]

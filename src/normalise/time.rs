@@ -27,6 +27,28 @@ pub fn push_rfc3339(ms: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(&text);
 }
 
+/// Unix milliseconds of a time as [`push_rfc3339`] writes it; `None` for any other text.
+#[must_use]
+pub fn parse_rfc3339(text: &str) -> Option<i64> {
+    let bytes: &[u8; LENGTH] = text.as_bytes().try_into().ok()?;
+    let signs = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'.'), (23, b'Z')];
+    if signs.iter().any(|(at, sign)| bytes[*at] != *sign) {
+        return None;
+    }
+    let number = |range: std::ops::Range<usize>| -> Option<u16> {
+        let digits = &bytes[range];
+        let digits = digits.iter().all(u8::is_ascii_digit).then_some(digits)?;
+        Some(digits.iter().fold(0, |number, digit| number * 10 + u16::from(digit - b'0')))
+    };
+    let small = |range| number(range).and_then(|number| u8::try_from(number).ok());
+    let month = time::Month::try_from(small(5..7)?).ok()?;
+    let date = time::Date::from_calendar_date(number(0..4)?.into(), month, small(8..10)?).ok()?;
+    let (hour, minute, second) = (small(11..13)?, small(14..16)?, small(17..19)?);
+    let clock = time::Time::from_hms_milli(hour, minute, second, number(20..23)?).ok()?;
+    let at = time::PrimitiveDateTime::new(date, clock).assume_utc();
+    i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok()
+}
+
 /// Two digits of a number below a hundred.
 fn pair(number: u32) -> [u8; 2] {
     [b'0' + digit(number / 10), b'0' + digit(number % 10)]
@@ -54,21 +76,30 @@ mod tests {
         assert_eq!(written(i64::MAX), "1970-01-01T00:00:00.000Z");
     }
 
+    #[test]
+    fn a_text_of_another_form_is_no_time() {
+        for text in [
+            "",
+            "2024-12-31",
+            "2024-12-31T23:59:59Z",
+            "2024-12-31T23:59:59.5000",
+            "2024-13-31T23:59:59.500Z",
+            "2024-02-30T23:59:59.500Z",
+            "2024-12-31T24:59:59.500Z",
+            "2024-12-31 23:59:59.500Z",
+            "2024-12-31T23:59:5\u{e9}.50Z",
+            "+024-12-31T23:59:59.500Z",
+        ] {
+            assert_eq!(parse_rfc3339(text), None, "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn written_times_read_back(ms in 0_i64..4_102_444_800_000) {
             let mut out = Vec::new();
             push_rfc3339(ms, &mut out);
-            let text = String::from_utf8(out).unwrap();
-            let (date, clock) = text.trim_end_matches('Z').split_once('T').unwrap();
-            let date: Vec<i32> = date.split('-').map(|part| part.parse().unwrap()).collect();
-            let month = time::Month::try_from(u8::try_from(date[1]).unwrap()).unwrap();
-            let date = time::Date::from_calendar_date(date[0], month, u8::try_from(date[2]).unwrap()).unwrap();
-            let (clock, millis) = clock.split_once('.').unwrap();
-            let clock: Vec<u8> = clock.split(':').map(|part| part.parse().unwrap()).collect();
-            let clock = time::Time::from_hms_milli(clock[0], clock[1], clock[2], millis.parse().unwrap()).unwrap();
-            let at = time::PrimitiveDateTime::new(date, clock).assume_utc();
-            prop_assert_eq!(at.unix_timestamp_nanos(), i128::from(ms) * 1_000_000);
+            prop_assert_eq!(parse_rfc3339(std::str::from_utf8(&out).unwrap()), Some(ms));
         }
     }
 }

@@ -3,11 +3,12 @@
 //! In: an event with its slots, for an intent also the decision. Out: topic, key, headers and value,
 //! appended to a batch. What always holds: attributes and fields stand in a fixed order, fields in
 //! that of the vocabulary; a record over the limit goes out without `raw`, with its length and
-//! hash; one that is still too large is not written at all, and its caller is told.
+//! hash; one that is still too large is not written at all, and its caller is told. Of both the whole
+//! event can be had, [`Normaliser::whole`], so that it can be kept elsewhere.
 
 use super::id::sha256_hex;
 use super::time::push_rfc3339;
-use super::{Event, Known, Normaliser, Reason};
+use super::{Event, Known, Normaliser, Reason, UNKNOWN};
 use crate::call::Callback;
 use crate::event::{EventFormat, Item, Value};
 use crate::json::{compact, copy, push_text, rewritten};
@@ -51,22 +52,7 @@ impl Normaliser {
         decision: Option<&Decision>,
         batch: &mut Batch,
     ) -> Written {
-        let (kind, time_ms) = match &event.known {
-            Ok(known) => (&*known.kind.name, known.time_ms.unwrap_or(callback.received_at_ms)),
-            Err(_) => ("unknown", callback.received_at_ms),
-        };
-        let attributes = Attributes {
-            id: event.id,
-            source: callback.source,
-            kind,
-            subject: event.subject,
-            time_ms,
-            recorded_ms: callback.received_at_ms,
-            partition_key: event.partition_key,
-            provider: callback.provider.name(),
-            command: event.command,
-            correlation: event.correlation,
-        };
+        let attributes = Attributes::of(callback, event);
         let topic = match &event.known {
             Err(_) => self.topics.unknown(),
             Ok(_) if decision.is_some() => self.topics.decisions(),
@@ -87,13 +73,10 @@ impl Normaliser {
                 batch.header(&mut open, "content-type", STRUCTURED);
             }
             let value = batch.value(&mut open);
-            if !binary {
-                attributes.push(value);
-                value.extend_from_slice(b",\"datacontenttype\":\"application/json\",\"data\":");
-            }
-            push_data(event, decision, raw, value);
-            if !binary {
-                value.push(b'}');
+            if binary {
+                push_data(event, decision, raw, value);
+            } else {
+                attributes.push_event(event, decision, raw, value);
             }
             let bytes = batch.finish(open);
             if bytes <= self.settings.event_bytes_max {
@@ -106,9 +89,56 @@ impl Normaliser {
         }
         unreachable!("the second round returns")
     }
+
+    /// The whole event in structured form, `raw` included, whatever its size and the format of
+    /// records: what [`Self::write`] would have written were there no limit.
+    #[must_use]
+    pub fn whole(
+        &self,
+        callback: &Callback<'_>,
+        event: &Event<'_>,
+        decision: Option<&Decision>,
+    ) -> Vec<u8> {
+        let mut out = Vec::new();
+        Attributes::of(callback, event).push_event(event, decision, true, &mut out);
+        out
+    }
 }
 
-impl Attributes<'_> {
+impl<'a> Attributes<'a> {
+    fn of(callback: &Callback<'a>, event: &Event<'a>) -> Self {
+        let (kind, time_ms) = match &event.known {
+            Ok(known) => (&*known.kind.name, known.time_ms.unwrap_or(callback.received_at_ms)),
+            Err(_) => (UNKNOWN, callback.received_at_ms),
+        };
+        Self {
+            id: event.id,
+            source: callback.source,
+            kind,
+            subject: event.subject,
+            time_ms,
+            recorded_ms: callback.received_at_ms,
+            partition_key: event.partition_key,
+            provider: callback.provider.name(),
+            command: event.command,
+            correlation: event.correlation,
+        }
+    }
+
+    /// The event in structured form.
+    fn push_event(
+        &self,
+        event: &Event<'_>,
+        decision: Option<&Decision>,
+        raw: bool,
+        out: &mut Vec<u8>,
+    ) {
+        self.push(out);
+        out.extend_from_slice(b",\"datacontenttype\":\"application/json\",\"data\":");
+        push_data(event, decision, raw, out);
+        out.push(b'}');
+    }
+
     /// Opens the event's object.
     fn push(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"specversion\":\"1.0\",\"id\":\"");

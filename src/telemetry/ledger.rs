@@ -1,11 +1,11 @@
 //! The loss ledger: two sums that must come out even.
 //!
 //! In: every request and every record, at each border they cross. Out: the counts in `/status`. What
-//! always holds once nothing moves: received = accepted + refused + in flight, and appended =
+//! always holds, in every snapshot: received = accepted + refused + in flight, and appended =
 //! confirmed + dead-lettered + damaged + lost + waiting.
 
 use serde::Serialize;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Running counts since the start.
 #[derive(Debug, Default)]
@@ -13,7 +13,6 @@ pub struct Ledger {
     received: AtomicU64,
     accepted: AtomicU64,
     refused: AtomicU64,
-    in_flight: AtomicI64,
     appended: AtomicU64,
     confirmed: AtomicU64,
     dead_lettered: AtomicU64,
@@ -37,7 +36,7 @@ pub struct RequestCounts {
     pub received: u64,
     pub accepted: u64,
     pub refused: u64,
-    pub in_flight: i64,
+    pub in_flight: u64,
 }
 
 /// Records by what became of them.
@@ -55,68 +54,72 @@ pub struct RecordCounts {
 impl Ledger {
     /// A request arrived; it is in flight until one of the next two.
     pub fn received(&self) {
-        self.received.fetch_add(1, Ordering::Relaxed);
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        add(&self.received, 1);
     }
 
-    /// A request was taken: its records are appended, or its intent was decided.
+    /// A request was taken: its records are safe, or its intent was decided.
     pub fn accepted(&self) {
-        self.accepted.fetch_add(1, Ordering::Relaxed);
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        add(&self.accepted, 1);
     }
 
-    /// A request was turned away, or its sender went away before it was read.
+    /// A request was turned away, or its sender went away before it was answered.
     pub fn refused(&self) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        add(&self.refused, 1);
     }
 
-    /// Records went into the journal.
+    /// Records go into the journal now, or were found there at the start. Counted before they can be
+    /// read back: whoever confirms them must find them counted.
     pub fn appended(&self, records: u64) {
-        self.appended.fetch_add(records, Ordering::Relaxed);
+        add(&self.appended, records);
+    }
+
+    /// The journal did not take records that were counted as [`Self::appended`].
+    pub fn not_appended(&self, records: u64) {
+        self.appended.fetch_sub(records, Ordering::AcqRel);
     }
 
     /// Kafka has records.
     pub fn confirmed(&self, records: u64) {
-        self.confirmed.fetch_add(records, Ordering::Relaxed);
+        add(&self.confirmed, records);
     }
 
     /// Records were put aside for good.
     pub fn dead_lettered(&self, records: u64) {
-        self.dead_lettered.fetch_add(records, Ordering::Relaxed);
+        add(&self.dead_lettered, records);
     }
 
-    /// Records of the journal could not be read back.
+    /// Records could not be read back.
     pub fn damaged(&self, records: u64) {
-        self.damaged.fetch_add(records, Ordering::Relaxed);
+        add(&self.damaged, records);
     }
 
     /// Records ended with the process.
     pub fn lost(&self, records: u64) {
-        self.lost.fetch_add(records, Ordering::Relaxed);
+        add(&self.lost, records);
     }
 
     /// Requests that are being served.
     #[must_use]
-    pub fn in_flight(&self) -> i64 {
-        self.in_flight.load(Ordering::Relaxed)
+    pub fn in_flight(&self) -> u64 {
+        self.snapshot().requests.in_flight
     }
 
-    /// The counts now. While traffic runs they are read one after the other.
+    /// The counts now. What ends is read before what began, and the difference is what is under way:
+    /// so both sums come out at every moment, and nothing is ever negative.
     #[must_use]
     pub fn snapshot(&self) -> LedgerSnapshot {
-        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let read = |count: &AtomicU64| count.load(Ordering::Acquire);
         let (confirmed, dead_lettered) = (read(&self.confirmed), read(&self.dead_lettered));
         let (damaged, lost) = (read(&self.damaged), read(&self.lost));
         let appended = read(&self.appended);
         let (accepted, refused) = (read(&self.accepted), read(&self.refused));
-        let in_flight = self.in_flight.load(Ordering::Relaxed);
+        let received = read(&self.received);
         LedgerSnapshot {
             requests: RequestCounts {
-                received: read(&self.received),
+                received,
                 accepted,
                 refused,
-                in_flight,
+                in_flight: received.saturating_sub(accepted + refused),
             },
             records: RecordCounts {
                 appended,
@@ -127,5 +130,50 @@ impl Ledger {
                 waiting: appended.saturating_sub(confirmed + dead_lettered + damaged + lost),
             },
         }
+    }
+}
+
+fn add(count: &AtomicU64, more: u64) {
+    // Whoever sees an end sees the beginning that came before it.
+    count.fetch_add(more, Ordering::AcqRel);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+
+    #[test]
+    fn both_sums_come_out_at_every_moment_while_everything_moves() {
+        // Counts were read one after the other, those in flight from a count of their own: a page
+        // that was read under load did not add up.
+        let ledger = Ledger::default();
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !over.load(Ordering::Relaxed) {
+                        ledger.received();
+                        ledger.appended(3);
+                        ledger.not_appended(3);
+                        ledger.appended(3);
+                        ledger.accepted();
+                        ledger.confirmed(1);
+                        ledger.dead_lettered(1);
+                        ledger.damaged(1);
+                    }
+                });
+            }
+            for _ in 0..100_000 {
+                let LedgerSnapshot { requests, records } = ledger.snapshot();
+                let ends = requests.accepted + requests.refused + requests.in_flight;
+                assert_eq!(requests.received, ends);
+                let ends = records.confirmed + records.dead_lettered + records.damaged;
+                assert_eq!(records.appended, ends + records.lost + records.waiting);
+            }
+            over.store(true, Ordering::Relaxed);
+        });
+        let LedgerSnapshot { requests, records } = ledger.snapshot();
+        assert_eq!((requests.in_flight, records.waiting), (0, 0));
     }
 }

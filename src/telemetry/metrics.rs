@@ -19,6 +19,11 @@ const ANSWER_BUCKETS: [f64; 17] = [
     0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1,
     0.25, 0.5, 1.0, 2.5, 5.0,
 ];
+/// 10 µs to 10 s.
+const DEVICE_BUCKETS: [f64; 16] = [
+    0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025,
+    0.05, 0.1, 0.5, 2.0, 10.0,
+];
 /// A few milliseconds to an hour.
 const DELAY_BUCKETS: [f64; 15] =
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
@@ -73,6 +78,8 @@ pub struct Metrics {
     pub http_inflight_bytes: IntGauge,
     /// Decision records that were not written.
     pub decisions_dropped: IntCounterVec,
+    /// Records of before-callbacks without an intent that were not written.
+    pub records_dropped: IntCounterVec,
     /// The journal's and the shipper's.
     pub journal: JournalMetrics,
     /// Kafka's.
@@ -89,6 +96,13 @@ pub struct JournalMetrics {
     pub oldest_age_seconds: Gauge,
     pub head_sequence: IntGauge,
     pub confirmed_sequence: IntGauge,
+    pub free_bytes: IntGauge,
+    pub poisoned: IntGauge,
+    pub write_seconds: Histogram,
+    pub sync_seconds: Histogram,
+    pub errors: IntCounterVec,
+    pub damaged_records: IntCounter,
+    pub quarantined_bytes: IntGauge,
 }
 
 /// What the shipper and librdkafka report.
@@ -142,7 +156,16 @@ impl Metrics {
             ),
             http_connections: make.gauge("http_connections", "Open connections, callback port."),
             http_inflight_bytes: make.gauge("http_inflight_bytes", "Bytes of bodies in memory."),
-            decisions_dropped: decisions_dropped(make),
+            decisions_dropped: dropped(
+                make,
+                "decisions_dropped_total",
+                "Decision records that were not written, for the journal could not take them at once.",
+            ),
+            records_dropped: dropped(
+                make,
+                "records_dropped_total",
+                "Records of before-callbacks whose body fits no case, not written for the same reason.",
+            ),
             journal: journal(make),
             kafka: kafka(make),
             registry: make.registry.clone(),
@@ -249,12 +272,8 @@ fn records_unknown(make: &mut Maker) -> IntCounterVec {
     unknown
 }
 
-fn decisions_dropped(make: &mut Maker) -> IntCounterVec {
-    let dropped = make.counters(
-        "decisions_dropped_total",
-        "Decision records that were not written, for the journal could not take them at once.",
-        &["reason"],
-    );
+fn dropped(make: &mut Maker, name: &str, help: &str) -> IntCounterVec {
+    let dropped = make.counters(name, help, &["reason"]);
     for reason in ["full", "slow", "broken"] {
         let _at_zero = dropped.with_label_values(&[reason]);
     }
@@ -296,6 +315,33 @@ fn journal(make: &mut Maker) -> JournalMetrics {
         head_sequence: make.gauge("journal_head_sequence", "Last sequence number appended."),
         confirmed_sequence: make
             .gauge("journal_confirmed_sequence", "Everything up to this number is in Kafka."),
+        free_bytes: make
+            .gauge("journal_free_bytes", "Free bytes on the journal's disk; 0 at level `memory`."),
+        poisoned: make.gauge(
+            "journal_poisoned",
+            "1 while nothing can be written: a write failed, and so did opening another file.",
+        ),
+        write_seconds: make.histogram(
+            "journal_write_seconds",
+            "Time of one write of records to the journal.",
+            &DEVICE_BUCKETS,
+        ),
+        sync_seconds: make.histogram(
+            "journal_sync_seconds",
+            "Time of one sync of the journal.",
+            &DEVICE_BUCKETS,
+        ),
+        errors: make.counters(
+            "journal_errors_total",
+            "Failures of the journal's device, by what was tried.",
+            &["operation"],
+        ),
+        damaged_records: make.counter(
+            "journal_damaged_records_total",
+            "Records of the journal that could not be read back; their files are in quarantine.",
+        ),
+        quarantined_bytes: make
+            .gauge("journal_quarantined_bytes", "Bytes of damaged files that were put aside."),
     }
 }
 

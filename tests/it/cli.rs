@@ -80,6 +80,12 @@ fn every_command_has_help_with_an_example() {
         &["topics", "create"],
         &["catalogue"],
         &["health"],
+        &["journal"],
+        &["journal", "ls"],
+        &["journal", "verify"],
+        &["journal", "cat"],
+        &["journal", "export"],
+        &["journal", "requeue"],
     ];
     for command in commands {
         let ran = run(&[command, &["--help"][..]].concat(), &[]);
@@ -115,6 +121,11 @@ fn wrong_usage_exits_with_64() {
         &["tail", "--from", "later"],
         &["tail", "--meta"],
         &["topics", "delete"],
+        &["journal"],
+        &["journal", "repair"],
+        &["journal", "requeue"],
+        &["journal", "requeue", "--all", "0123"],
+        &["journal", "cat", "--from", "here"],
         &["demo", "--seconds", "0"],
     ] {
         let ran = run(arguments, &[]);

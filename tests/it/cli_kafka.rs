@@ -28,7 +28,9 @@ fn message(group: &str, sender: &str, id: &str, text: &str) -> Value {
 fn kafka(prefixes: &[&str]) -> (MockKafka, String) {
     let kafka = MockKafka::start(1).expect("a mock cluster starts");
     for prefix in prefixes {
-        kafka.create_topic(&format!("{prefix}events"), 2).expect("the name is free");
+        for topic in ["events", "deadletter"] {
+            kafka.create_topic(&format!("{prefix}{topic}"), 2).expect("the name is free");
+        }
     }
     let brokers = kafka.bootstrap();
     (kafka, brokers)
@@ -274,7 +276,8 @@ fn topics_lists_what_the_settings_lead_to_and_what_is_missing() {
         assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
         serde_json::from_str::<Vec<Value>>(&ran.out).expect("JSON")
     };
-    assert_eq!(list("one"), [json!({"topic": "f.events", "partitions": 2, "replication": 1})]);
+    let there = |topic| json!({"topic": topic, "partitions": 2, "replication": 1});
+    assert_eq!(list("one"), [there("f.deadletter"), there("f.events")]);
     let by_kind = list("kind");
     let missing = json!({"topic": "f.group.dismissed", "partitions": 0, "replication": 0});
     assert!(by_kind.contains(&missing) && by_kind.len() > 70, "{} topics", by_kind.len());
@@ -283,7 +286,7 @@ fn topics_lists_what_the_settings_lead_to_and_what_is_missing() {
     let settings = [("IMBRIDGE_TOPIC_PREFIX", "f."), ONE_TOPIC];
     let there = run(&["topics", "create", "--brokers", &brokers], &settings);
     assert_eq!((there.code, there.err.as_str()), (Some(0), ""), "nothing is missing");
-    assert!(there.out.ends_with("1 topics, 0 missing\n"), "{}", there.out);
+    assert!(there.out.ends_with("2 topics, 0 missing\n"), "{}", there.out);
 }
 
 #[test]
@@ -293,6 +296,6 @@ fn a_topic_that_cannot_be_created_is_a_sentence_and_exit_code_1() {
     let settings = [("IMBRIDGE_TOPIC_PREFIX", "g."), ONE_TOPIC];
     let ran = run(&["topics", "create", "--brokers", &brokers], &settings);
     assert_eq!(ran.code, Some(1), "{}", ran.err);
-    assert!(ran.err.starts_with("imbridge: 1 missing topics cannot be created: "), "{}", ran.err);
+    assert!(ran.err.starts_with("imbridge: 2 missing topics cannot be created: "), "{}", ran.err);
     assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
 }

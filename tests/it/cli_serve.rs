@@ -17,8 +17,9 @@ use crate::cli::{NOBODY, USAGE, command, ended, run, signal};
 use crate::support::process::{SOON, wait_for};
 use crate::support::wire::Wire;
 
-/// A port of its own for each listener, and a Kafka that is never there.
-const SETTINGS: [(&str, &str); 4] = [
+/// A port of its own for each listener, a Kafka that is never there, and no directory.
+const SETTINGS: [(&str, &str); 5] = [
+    ("IMBRIDGE_ACK", "memory"),
     ("IMBRIDGE_LISTEN", "127.0.0.1:0"),
     ("IMBRIDGE_ADMIN_LISTEN", "127.0.0.1:0"),
     ("IMBRIDGE_KAFKA_BROKERS", NOBODY),

@@ -1,7 +1,7 @@
 //! The fuzz targets of `fuzz/`, run on stable for a while: random bytes, and seeds that are bent.
 //!
-//! In: seeds from the fixtures. Out: whatever a target asserts. `FUZZ_CASES` says how many cases each
-//! target gets; without it a few hundred.
+//! In: seeds from the fixtures. Out: whatever a target asserts. `FUZZ_CASES=n` gives each target
+//! n times as many cases as usual.
 
 #[allow(unreachable_pub, reason = "a package of its own shows these")]
 #[path = "../../fuzz/src/lib.rs"]
@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
 
-/// How many cases each target gets unless `FUZZ_CASES` says otherwise.
+/// How many cases a target gets as a rule.
 const CASES: u32 = 300;
 
 /// What bends put in: pieces that mean something in JSON.
@@ -79,10 +79,13 @@ fn bent(mut bytes: Vec<u8>, bends: &[Bend]) -> Vec<u8> {
 }
 
 /// Runs a target over random bytes and over bent seeds; a failure prints the bytes, made small.
-fn run(target: fn(&[u8]), seeds: Vec<Vec<u8>>) {
+fn run(target: fn(&[u8]), seeds: Vec<Vec<u8>>, usual: u32) {
     let cases = std::env::var("FUZZ_CASES").ok().and_then(|text| text.parse().ok());
-    let config =
-        Config { cases: cases.unwrap_or(CASES), failure_persistence: None, ..Config::default() };
+    let config = Config {
+        cases: cases.map_or(usual, |factor: u32| usual * factor),
+        failure_persistence: None,
+        ..Config::default()
+    };
     for seed in &seeds {
         target(seed);
     }
@@ -113,17 +116,38 @@ fn examples(provider: Provider) -> Vec<Vec<u8>> {
 
 #[test]
 fn openim_callbacks_of_any_bytes_give_legal_records_and_answers() {
-    run(targets::openim, examples(Provider::OpenIm));
+    run(targets::openim, examples(Provider::OpenIm), CASES);
 }
 
 #[test]
 fn tencent_callbacks_of_any_bytes_give_legal_records_and_answers() {
-    run(targets::tencent, examples(Provider::Tencent));
+    run(targets::tencent, examples(Provider::Tencent), CASES);
+}
+
+/// Each case opens a journal twice, with its threads and files.
+const JOURNAL_CASES: u32 = 60;
+
+#[test]
+fn a_journal_opens_whatever_its_segment_holds() {
+    let [segment, ..] = targets::journal::seeds();
+    run(targets::journal::segment, vec![segment], JOURNAL_CASES);
+}
+
+#[test]
+fn a_journal_opens_whatever_its_checkpoint_holds() {
+    let [_, checkpoint, _] = targets::journal::seeds();
+    run(targets::journal::checkpoint, vec![checkpoint], JOURNAL_CASES);
+}
+
+#[test]
+fn a_journal_opens_whatever_its_files_hold() {
+    let [.., both] = targets::journal::seeds();
+    run(targets::journal::journal, vec![both], JOURNAL_CASES);
 }
 
 #[test]
 fn a_target_that_fails_fails_its_test() {
     let broken = |bytes: &[u8]| assert!(!bytes.contains(&b'\\'), "a backslash");
-    let failed = std::panic::catch_unwind(|| run(broken, vec![b"\"harmless\"".to_vec()]));
+    let failed = std::panic::catch_unwind(|| run(broken, vec![b"\"harmless\"".to_vec()], CASES));
     assert!(failed.is_err(), "the bends bring a backslash sooner or later");
 }

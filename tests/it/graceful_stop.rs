@@ -27,8 +27,10 @@ fn assert_stopping(bridge: &TestBridge) {
 fn a_stop_serves_to_the_end_closes_connections_and_leaves_nothing_behind() {
     for signal in ["TERM", "INT"] {
         let kafka = mock();
-        let mut bridge =
-            Builder::new(Kafka::at(&kafka.bootstrap())).set("DRAIN_SECONDS", "20").spawn();
+        let mut bridge = Builder::new(Kafka::at(&kafka.bootstrap()))
+            .on_disk()
+            .set("DRAIN_SECONDS", "20")
+            .spawn();
         let mut wires: Vec<_> = (0..3).map(|_| bridge.connect()).collect();
         let mut idle = bridge.connect();
         let route = &routes()[0];

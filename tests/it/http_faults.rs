@@ -6,19 +6,21 @@
 use crate::support::bridge::{catalogue, settings};
 use crate::support::process::{SOON, wait_for};
 use crate::support::routes::{Route, Statuses, routes, truth};
-use crate::support::wire::{Response, Wire};
+use crate::support::wire::{Response, Wire, post};
 use imbridge::call::{Parameter, RawCall};
 use imbridge::dialect::door::{Authenticator, Door, Everybody, Refusal};
 use imbridge::http::callbacks::{self, Callbacks};
 use imbridge::http::{self, Gauges, Limits};
 use imbridge::intake::Intake;
 use imbridge::journal::memory::MemoryLog;
-use imbridge::journal::{AppendError, Aside, Log, Read, Sequence, Usage};
-use imbridge::normalise::Normaliser;
+use imbridge::journal::{AppendError, Aside, Folder, Log, Read, Sequence, Usage};
+use imbridge::normalise::{Normaliser, Settings};
 use imbridge::record::Batch;
 use imbridge::rules::{AllowAll, Intent, Rules};
 use imbridge::telemetry::{Ledger, Limiter, Metrics, ReasonLimiters};
 use imbridge::verdict::{Decision, OnFault};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -64,16 +66,21 @@ struct Port {
 
 impl Port {
     fn start(parts: Parts) -> Self {
+        Self::with(parts, settings())
+    }
+
+    fn with(parts: Parts, settings: Settings) -> Self {
         let ledger = Arc::new(Ledger::default());
         let metrics = Arc::new(Metrics::new(&catalogue(), "0", "0"));
         let intake = Intake {
             door: Door::new(catalogue(), "demo", parts.authenticator),
-            normaliser: Arc::new(Normaliser::new(catalogue(), settings())),
+            normaliser: Arc::new(Normaliser::new(catalogue(), settings)),
             rules: parts.rules,
             log: parts.log,
             metrics: Arc::clone(&metrics),
             ledger: Arc::clone(&ledger),
             hold: Duration::ZERO,
+            waits_for_kafka: false,
             on_fault: parts.on_fault,
             refusals: ReasonLimiters::new(),
             oversize: Limiter::new(),
@@ -158,9 +165,16 @@ fn assert_fault(seen: &[(Route, Response)], statuses: Statuses, with_echoes: boo
     }
 }
 
-/// A log that panics instead of taking records of a chosen size.
+/// A log that panics instead of taking certain records, and keeps what is put aside, with the last
+/// position at that time.
 #[derive(Debug)]
-struct Trap(MemoryLog);
+struct Trap(MemoryLog, Mutex<Vec<(u64, Aside)>>);
+
+impl Trap {
+    fn new(bytes_max: u64) -> Self {
+        Self(MemoryLog::new(bytes_max), Mutex::default())
+    }
+}
 
 impl Log for Trap {
     fn append(&self, batch: &mut Batch) -> Result<RangeInclusive<Sequence>, AppendError> {
@@ -198,7 +212,7 @@ impl Log for Trap {
     }
 
     fn put_aside(&self, aside: Aside) {
-        self.0.put_aside(aside);
+        self.1.lock().push((self.durable().0, aside));
     }
 
     fn put_aside_now(&self, aside: &Aside) -> std::io::Result<()> {
@@ -237,7 +251,7 @@ impl Log for Trap {
 #[test]
 fn a_panic_behind_the_door_is_answered_with_echoes_and_the_next_request_is_served() {
     for (on_fault, deny) in [(OnFault::Allow, false), (OnFault::Deny, true)] {
-        let log = Arc::new(Trap(MemoryLog::new(1 << 20)));
+        let log = Arc::new(Trap::new(1 << 20));
         let port = Port::start(Parts { log, on_fault, ..Parts::sound() });
         let mut seen = Vec::new();
         let mut wire = Wire::connect(port.address);
@@ -255,12 +269,48 @@ fn a_panic_behind_the_door_is_answered_with_echoes_and_the_next_request_is_serve
     }
 }
 
+#[test]
+fn an_event_too_large_for_kafka_is_put_aside_whole_before_its_record_is_appended() {
+    let log = Arc::new(Trap::new(1 << 24));
+    let as_log: Arc<dyn Log> = Arc::<Trap>::clone(&log);
+    let settings = Settings { event_bytes_max: 2000, ..settings() };
+    let port = Port::with(Parts { log: as_log, ..Parts::sound() }, settings);
+    let body = |group: &str, more: &str| {
+        json!({"groupID": group, "userID": "u", "more": more}).to_string()
+    };
+    let long = "x".repeat(3000);
+    let mut wire = Wire::connect(port.address);
+    for body in [body("g", "few"), body("g", &long), body(&long, "few")] {
+        wire.send(post("/openim/callbackAfterQuitGroupCommand", body));
+        assert_eq!(wire.response().status, 200);
+    }
+    let Read::Chunk(chunk) = log.read(Sequence::FIRST) else { panic!("records were appended") };
+    let ids: Vec<&str> = chunk.batch.iter().map(|record| record.id).collect();
+    assert_eq!(ids.len(), 2, "the third is not for Kafka");
+    let asides = log.1.lock().clone();
+    let [(before_second, without_raw), (before_third, letter)] = &*asides else {
+        panic!("two were too large: {asides:?}")
+    };
+    assert_eq!((*before_second, without_raw.folder), (1, Folder::Oversize));
+    assert_eq!((*before_third, letter.folder), (2, Folder::DeadLetter));
+    assert_eq!(without_raw.id, ids[1]);
+    for (aside, field) in [(without_raw, "/data/raw/more"), (letter, "/data/group_id")] {
+        let event: Value = serde_json::from_slice(&aside.json).expect("a whole event");
+        assert_eq!(event["id"], aside.id);
+        assert_eq!(event["specversion"], "1.0");
+        assert_eq!(event.pointer(field).and_then(Value::as_str), Some(&*long));
+    }
+    let records = port.ledger.snapshot().records;
+    assert_eq!((records.appended, records.dead_lettered), (3, 1));
+    assert_eq!(port.metrics.records_oversize.get(), 2);
+}
+
 /// An envelope was answered as if nobody knew its command, with a 200, while one whose body was not
 /// read got the status of the command that its query names.
 #[test]
 fn an_envelope_is_refused_with_the_status_of_the_command_that_its_query_names() {
     for on_fault in [OnFault::Allow, OnFault::Deny] {
-        let log = Arc::new(Trap(MemoryLog::new(1 << 20)));
+        let log = Arc::new(Trap::new(1 << 20));
         let port = Port::start(Parts { log, on_fault, ..Parts::sound() });
         let authenticator = Box::new(Closed(Refusal::Stale));
         let closed = Port::start(Parts { authenticator, on_fault, ..Parts::sound() });

@@ -41,9 +41,9 @@ Examples:
   imbridge demo
   imbridge demo --seconds 10 --rate 200
 
-Needs nothing else: Kafka is librdkafka's mock cluster, kept in memory and gone at the end. Ports
-8080 and 9464 are used where they are free (IMBRIDGE_LISTEN, IMBRIDGE_ADMIN_LISTEN), else any.
-Exit code 0: nothing was lost.";
+Needs nothing else: Kafka is librdkafka's mock cluster, kept in memory and gone at the end, and so
+is the journal (ack level memory). Ports 8080 and 9464 are used where they are free
+(IMBRIDGE_LISTEN, IMBRIDGE_ADMIN_LISTEN), else any. Exit code 0: nothing was lost.";
 
 /// Look at it: simulated servers, the bridge and a Kafka in one process
 #[derive(Clone, Debug, clap::Args)]

@@ -1,7 +1,7 @@
 //! What the demo puts on the stage: settings, Kafka, the bridge's listeners, the senders, a reader.
 //!
 //! In: the environment and the demo's own options. Out: the parts, each running, and [`News`] of
-//! what happens. What always holds: nothing outside this process is needed or written to.
+//! what happens. What always holds: nothing outside this process is needed or written to: the journal is in memory.
 
 use crate::call::{Phase, Provider};
 use crate::catalogue::Catalogue;

@@ -57,10 +57,10 @@ fn without_any_variable_the_documented_defaults_count() {
     assert_eq!((config.kafka.partitions, config.kafka.replication), (None, None));
     assert_eq!(config.kafka.event_format, EventFormat::Structured);
     assert_eq!(config.kafka.event_bytes_max, 1_000_000);
-    assert_eq!((config.journal.ack, config.journal.ack_defaulted), (AckLevel::Memory, true));
+    assert_eq!(config.journal.ack, AckLevel::Os);
     assert_eq!(config.journal.hold, Duration::from_secs(1));
     assert_eq!(config.journal.dir, PathBuf::from("journal"));
-    assert_eq!(config.journal.bytes_max, 256 << 20);
+    assert_eq!(config.journal.bytes_max, 8 << 30);
     assert_eq!((config.journal.free_bytes_min, config.journal.segment_bytes), (1 << 30, 64 << 20));
     assert!(config.journal.ignored_at_memory.is_empty());
     assert_eq!(
@@ -130,7 +130,7 @@ fn every_setting_that_works_can_be_set() {
         (config.kafka.event_format, config.kafka.event_bytes_max),
         (EventFormat::Binary, 5000)
     );
-    assert_eq!((config.journal.ack, config.journal.ack_defaulted), (AckLevel::Memory, false));
+    assert_eq!(config.journal.ack, AckLevel::Memory);
     assert_eq!(config.journal.hold, Duration::from_millis(1500));
     assert_eq!(config.journal.bytes_max, 10_000_000);
     assert_eq!(
@@ -212,7 +212,7 @@ fn all_problems_are_reported_together() {
         ("IMBRIDGE_WORKERS", "0"),
         ("IMBRIDGE_LISTN", "0.0.0.0:1"),
         ("IMBRIDGE_RULES", "rules.yaml"),
-        ("IMBRIDGE_ACK", "os"),
+        ("IMBRIDGE_ACK", "disk"),
         ("IMBRIDGE_ADMIN_TOKEN_FILE", "/nowhere/token"),
         ("IMBRIDGE_KAFKA_PROPERTIES", "/nowhere/properties"),
         ("IMBRIDGE_KAFKA_PROPERTY_ACKS", "1"),
@@ -268,7 +268,7 @@ fn an_empty_variable_counts_as_not_set() {
         ("IMBRIDGE_ACK", ""),
         ("IMBRIDGE_OTHER", ""),
     ]);
-    assert!(config.journal.ack_defaulted);
+    assert_eq!(config.journal.ack, AckLevel::Os);
 }
 
 #[test]
@@ -296,14 +296,31 @@ fn a_name_that_comes_twice_counts_once() {
 }
 
 #[test]
-fn levels_that_need_a_disk_are_refused() {
-    for level in ["os", "fsync", "kafka"] {
-        let sentence = sentence(&[("IMBRIDGE_ACK", level)]);
-        assert_eq!(
-            sentence,
-            format!("IMBRIDGE_ACK is {level:?}: not yet supported in this version, only memory")
-        );
+fn the_budget_follows_the_level_unless_it_is_set() {
+    for level in AckLevel::ALL {
+        let in_memory = level == AckLevel::Memory;
+        let plain = config(&[("IMBRIDGE_ACK", level.word())]);
+        assert_eq!(plain.journal.ack, level);
+        assert_eq!(plain.journal.bytes_max, if in_memory { 256 << 20 } else { 8 << 30 });
+        let set = [("IMBRIDGE_ACK", level.word()), ("IMBRIDGE_JOURNAL_BYTES_MAX", "9000000")];
+        assert_eq!(config(&set).journal.bytes_max, 9_000_000);
     }
+}
+
+#[test]
+fn a_hold_that_no_write_can_keep_is_lengthened_where_answers_wait_for_writes() {
+    let hold = |level, hold| {
+        let config = config(&[("IMBRIDGE_ACK", level), ("IMBRIDGE_HOLD_MILLISECONDS", hold)]);
+        (config.journal.hold.as_millis(), config.warnings)
+    };
+    assert_eq!(hold("memory", "0"), (0, vec![]));
+    assert_eq!(hold("fsync", "10"), (10, vec![]));
+    let (counts, warnings) = hold("os", "0");
+    assert_eq!((counts, warnings.len()), (10, 1));
+    assert!(
+        warnings[0].starts_with("IMBRIDGE_HOLD_MILLISECONDS is 0: at level os"),
+        "{warnings:?}"
+    );
 }
 
 #[test]
@@ -338,12 +355,14 @@ fn what_later_versions_do_is_refused_and_never_shown() {
 }
 
 #[test]
-fn settings_of_the_disk_journal_are_kept_and_named() {
-    let config = config(&[
+fn settings_of_the_disk_journal_are_kept_and_named_where_they_have_no_effect() {
+    let disk = [
         ("IMBRIDGE_JOURNAL_DIR", "/var/lib/imbridge"),
-        ("IMBRIDGE_JOURNAL_FREE_BYTES_MIN", "5"),
+        ("IMBRIDGE_JOURNAL_FREE_BYTES_MIN", "0"),
         ("IMBRIDGE_JOURNAL_SEGMENT_BYTES", "6"),
-    ]);
+    ];
+    assert!(config(&disk).journal.ignored_at_memory.is_empty());
+    let config = config(&[&disk[..], &[("IMBRIDGE_ACK", "memory")]].concat());
     let names = [
         "IMBRIDGE_JOURNAL_DIR",
         "IMBRIDGE_JOURNAL_FREE_BYTES_MIN",
@@ -351,7 +370,7 @@ fn settings_of_the_disk_journal_are_kept_and_named() {
     ];
     assert_eq!(config.journal.ignored_at_memory, names);
     assert_eq!(config.journal.dir, PathBuf::from("/var/lib/imbridge"));
-    assert_eq!((config.journal.free_bytes_min, config.journal.segment_bytes), (5, 6));
+    assert_eq!((config.journal.free_bytes_min, config.journal.segment_bytes), (0, 6));
 }
 
 #[test]

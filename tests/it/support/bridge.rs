@@ -6,11 +6,14 @@ use imbridge::catalogue::Catalogue;
 use imbridge::dialect::door::{Door, Everybody};
 use imbridge::dialect::reply::{self, Question};
 use imbridge::event::{EventFormat, TopicBy};
-use imbridge::normalise::{Event, Normaliser, Settings};
-use imbridge::record::Batch;
+use imbridge::normalise::{Event, Normaliser, Settings, Written};
+use imbridge::record::{Batch, Record};
 use imbridge::verdict::Decision;
 use serde_json::{Value, json};
 use std::sync::{Arc, OnceLock};
+
+/// Events of a request that are also written whole, and compared.
+const WHOLE_MAX: usize = 100;
 
 /// A request in the form of the fixtures' `request.json`.
 pub(crate) struct Request {
@@ -148,7 +151,15 @@ pub(crate) fn run_into(
     let mut slots: &[imbridge::event::Value<'_>] = &[];
     for (index, event) in events.iter().enumerate() {
         let decision = decide(index, event);
-        normaliser.write(&callback, event, decision.as_ref(), batch);
+        let before = batch.bytes().len();
+        let written = normaliser.write(&callback, event, decision.as_ref(), batch);
+        // Of many that are alike some will do; to write all twice would hide what writing costs.
+        if written == Written::Whole && index < WHOLE_MAX {
+            let written = Record::decode(&batch.bytes()[before..]);
+            let (record, _) = written.expect("it was just written");
+            let whole = normaliser.whole(&callback, event, decision.as_ref());
+            assert!(*record.structured() == whole, "what a file would hold is the same event");
+        }
         decisions.push(decision.unwrap_or(Decision::ALLOW));
         if let Ok(known) = &event.known {
             slots = known.slots;

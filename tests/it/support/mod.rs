@@ -4,10 +4,15 @@
 //! Invariant: nothing that is started here outlives the test run.
 
 pub(crate) mod bridge;
+pub(crate) mod flood;
 pub(crate) mod kafka;
+pub(crate) mod ledger;
+pub(crate) mod load;
+pub(crate) mod oracle;
 pub(crate) mod process;
 pub(crate) mod record_rules;
 pub(crate) mod routes;
+pub(crate) mod scene;
 pub(crate) mod serve;
 pub(crate) mod shipped;
 pub(crate) mod wire;

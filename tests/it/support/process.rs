@@ -2,21 +2,27 @@
 //!
 //! In: brokers, a topic prefix, further settings. Out: a [`Bridge`] that listens, or the words with
 //! which it refused to start. Invariants: it inherits no setting from the test's environment; ports
-//! are its own; its end is looked at (exit code, log), and dropping the handle ends it.
+//! and journal are its own, at the default ack level; its end is looked at (exit code, log), its
+//! ledger too, and dropping the handle ends it.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tempfile::TempDir;
+
+use super::ledger;
 
 /// Longest wait for what takes a moment on a quiet machine.
 pub(crate) const SOON: Duration = Duration::from_mins(1);
 /// How often something that is to come is looked for.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Size of a segment: small, so that tests see many, and need little of the disk.
+pub(crate) const SEGMENT_BYTES: &str = "1048576";
 /// Exit code of a wrong configuration.
 const USAGE: i32 = 64;
 
@@ -50,6 +56,8 @@ pub(crate) struct Bridge {
     admin: String,
     log: Arc<Mutex<Vec<String>>>,
     reader: Option<JoinHandle<()>>,
+    segment_bytes: u64,
+    _journal: TempDir,
 }
 
 /// An answer over HTTP.
@@ -70,6 +78,20 @@ pub(crate) struct Ended {
     pub(crate) took: Duration,
 }
 
+/// The memory of a process of ours; of no use after its end.
+#[derive(Debug)]
+pub(crate) struct Memory(u32);
+
+impl Memory {
+    /// Bytes that it has resident now; 0 when it is gone.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        1024 * kibibytes.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0)
+    }
+}
+
 impl Answer {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
@@ -77,8 +99,19 @@ impl Answer {
     }
 }
 
-fn command(brokers: &str, prefix: &str, more: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_imbridge"));
+/// Another build of the program to be tested, where figures count; an absolute path.
+fn other_binary() -> Option<std::ffi::OsString> {
+    std::env::var_os("PROOF_BINARY").filter(|path| !path.is_empty())
+}
+
+/// Whether the program under test is another build than the debug one: a release build.
+pub(crate) fn is_release() -> bool {
+    other_binary().is_some()
+}
+
+fn command(brokers: &str, prefix: &str, journal: &TempDir, more: &[(&str, &str)]) -> Command {
+    let program = other_binary().unwrap_or_else(|| env!("CARGO_BIN_EXE_imbridge").into());
+    let mut command = Command::new(program);
     command
         .arg("serve")
         .env_clear()
@@ -88,6 +121,11 @@ fn command(brokers: &str, prefix: &str, more: &[(&str, &str)]) -> Command {
         .env("IMBRIDGE_KAFKA_BROKERS", brokers)
         .env("IMBRIDGE_TOPIC_PREFIX", prefix)
         .env("IMBRIDGE_OPENIM_DEPLOYMENT", "demo")
+        .env("IMBRIDGE_JOURNAL_DIR", journal.path())
+        .env("IMBRIDGE_JOURNAL_SEGMENT_BYTES", SEGMENT_BYTES)
+        .env("IMBRIDGE_JOURNAL_FREE_BYTES_MIN", "0")
+        // A machine that is busy with other tests may take its time for a write.
+        .env("IMBRIDGE_HOLD_MILLISECONDS", "1500")
         .envs(more.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -101,7 +139,11 @@ impl Bridge {
     /// # Panics
     /// When it does not print them.
     pub(crate) fn start(brokers: &str, prefix: &str, more: &[(&str, &str)]) -> Self {
-        let mut child = command(brokers, prefix, more).spawn().expect("the binary was built");
+        let journal = TempDir::new().expect("a directory can be made");
+        let mut child =
+            command(brokers, prefix, &journal, more).spawn().expect("the binary was built");
+        let set = more.iter().find(|(name, _)| *name == "IMBRIDGE_JOURNAL_SEGMENT_BYTES");
+        let segment_bytes = set.map_or(SEGMENT_BYTES, |(_, value)| value);
         let log = Arc::new(Mutex::new(Vec::new()));
         let errors = BufReader::new(child.stderr.take().expect("it is piped"));
         let into = Arc::clone(&log);
@@ -117,6 +159,8 @@ impl Bridge {
             admin: String::new(),
             log,
             reader: Some(reader),
+            segment_bytes: segment_bytes.parse().expect("a test's setting is right"),
+            _journal: journal,
         };
         let mut address = |start: &str| match lines.next() {
             Some(Ok(line)) if line.starts_with(start) => line[start.len()..].to_owned(),
@@ -133,7 +177,9 @@ impl Bridge {
     /// # Panics
     /// When it serves, or ends in another way.
     pub(crate) fn refusal(brokers: &str, prefix: &str, more: &[(&str, &str)]) -> String {
-        let mut child = command(brokers, prefix, more).spawn().expect("the binary was built");
+        let journal = TempDir::new().expect("a directory can be made");
+        let mut child =
+            command(brokers, prefix, &journal, more).spawn().expect("the binary was built");
         let ended = Instant::now() + SOON;
         let status = loop {
             if let Some(status) = child.try_wait().expect("a child can be waited for") {
@@ -149,6 +195,42 @@ impl Bridge {
         errors.read_to_string(&mut text).expect("its words are UTF-8");
         assert_eq!(status.code(), Some(USAGE), "{text}");
         text
+    }
+
+    /// Starts a bridge as [`Bridge::start`] does and kills it (SIGKILL) after `life`, wherever it
+    /// is then.
+    pub(crate) fn start_and_kill(
+        brokers: &str,
+        prefix: &str,
+        more: &[(&str, &str)],
+        life: Duration,
+    ) {
+        let journal = TempDir::new().expect("a directory can be made");
+        let mut command = command(brokers, prefix, &journal, more);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the binary was built");
+        thread::sleep(life);
+        child.kill().expect("a child that is not reaped can be killed");
+        let status = child.wait().expect("a child can be waited for");
+        assert_eq!(status.code(), None, "it ended by itself instead of starting");
+    }
+
+    /// Kills it (SIGKILL) and waits for its end; the log of its life.
+    pub(crate) fn kill(mut self) -> Vec<String> {
+        self.child.kill().expect("a child that is not reaped can be killed");
+        self.child.wait().expect("a child can be waited for");
+        self.reader.take().expect("only here").join().expect("it only reads");
+        self.log()
+    }
+
+    /// Eyes for its memory, for a thread of their own.
+    pub(crate) fn memory(&self) -> Memory {
+        Memory(self.child.id())
+    }
+
+    /// Address of the callback port.
+    pub(crate) fn callbacks(&self) -> SocketAddr {
+        self.callbacks.parse().expect("it printed an address")
     }
 
     /// `http://ADDRESS` of the callback port.
@@ -217,19 +299,29 @@ impl Bridge {
         line.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().expect("a number")
     }
 
+    /// As [`Bridge::metric`], of a counter.
+    pub(crate) fn count(&self, series: &str) -> u64 {
+        let count = self.metric(series);
+        format!("{count}").parse().unwrap_or_else(|_| panic!("{series} is no count: {count}"))
+    }
+
     /// Waits until nothing waits for Kafka, and looks whether both sums of the ledger are even and
     /// agree with the journal's own counts. Returns `/status`.
     pub(crate) fn drained(&self, limit: Duration) -> Value {
         let status = within(limit, || {
             let status = self.status();
             let idle = status["ledger"]["requests"]["in_flight"] == 0;
-            (idle && status["ledger"]["records"]["waiting"] == 0).then_some(status)
+            // On disk the segment that is written to stays, and others go a moment later.
+            let on_disk = status["ack"]["level"] != "memory";
+            let left = if on_disk { self.segment_bytes } else { 0 };
+            let freed = status["journal"]["bytes"].as_u64().is_some_and(|bytes| bytes <= left);
+            (idle && freed && status["ledger"]["records"]["waiting"] == 0).then_some(status)
         });
         let status = status
             .unwrap_or_else(|| panic!("records wait: {}\n{}", self.status(), self.log_text()));
-        assert_even(&status);
+        ledger::assert_even(&status);
         let journal = &status["journal"];
-        assert_eq!((&journal["records"], &journal["bytes"]), (&0.into(), &0.into()), "{status}");
+        assert_eq!(journal["records"], 0, "{status}");
         assert_eq!(journal["head_sequence"], journal["confirmed_sequence"], "{status}");
         status
     }
@@ -260,34 +352,20 @@ impl Bridge {
         });
         let took = asked.elapsed();
         self.reader.take().expect("only here").join().expect("it only reads");
-        assert_even(&status);
+        ledger::assert_even(&status);
         Ended { code: code.code(), log: self.log(), status, took }
     }
 }
 
 impl Drop for Bridge {
     fn drop(&mut self) {
+        if let Ok(admin) = self.admin.parse() {
+            ledger::assert_even_at_the_end(admin, None);
+        }
         // It may have ended by itself.
         let _ended = self.child.kill().is_err();
         let _reaped = self.child.wait().is_ok();
     }
-}
-
-/// Whether both sums of the ledger come out.
-fn assert_even(status: &Value) {
-    let count = |half: &str, name: &str| {
-        let count = &status["ledger"][half][name];
-        count.as_i64().unwrap_or_else(|| panic!("{half} {name} in {status}"))
-    };
-    let requests = |name| count("requests", name);
-    let records = |name| count("records", name);
-    assert_eq!(
-        requests("received"),
-        requests("accepted") + requests("refused") + requests("in_flight"),
-        "{status}"
-    );
-    let ends = ["confirmed", "dead_lettered", "damaged", "lost", "waiting"];
-    assert_eq!(records("appended"), ends.into_iter().map(records).sum::<i64>(), "{status}");
 }
 
 fn exchange(address: &str, head: &str, body: &[u8]) -> std::io::Result<Answer> {

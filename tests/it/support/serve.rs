@@ -1,14 +1,17 @@
 //! A bridge around a test: in this process, or the real program.
 //!
 //! In: settings, and which Kafka it has. Out: a [`TestBridge`] with its two addresses. Invariants:
-//! it inherits no setting; its ports are its own; dropping it ends it; nobody listens where
+//! it inherits no setting; its ports are its own, its journal is in memory unless it is told
+//! otherwise; its ledger comes out even when the test is done with it; dropping it ends it; nobody listens where
 //! [`Kafka::nobody`] points, for as long as the bridge lives.
 
-use super::process::{SOON, wait_for};
+use super::ledger;
+use super::process::{SEGMENT_BYTES, SOON, wait_for};
 use super::wire::{Response, Wire, post};
 use imbridge::app::App;
 use imbridge::config::Config;
 use imbridge::http;
+use imbridge::journal::storage::Storage;
 use imbridge::kafka::mock::MockKafka;
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
@@ -20,10 +23,13 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 /// Topic of everything where tests look into Kafka: the mock makes no topics by request.
 pub(crate) const TOPIC: &str = "im.events";
+/// Topic of what that one refuses.
+const DEAD_LETTERS: &str = "im.deadletter";
 
 /// The Kafka of a bridge.
 #[derive(Debug)]
@@ -43,6 +49,11 @@ impl Kafka {
         Self { brokers: address.to_string(), _port: Some(socket) }
     }
 
+    /// Their addresses.
+    pub(crate) fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
     /// Brokers that somebody runs.
     pub(crate) fn at(brokers: &str) -> Self {
         Self { brokers: brokers.to_owned(), _port: None }
@@ -53,6 +64,8 @@ impl Kafka {
 pub(crate) fn mock() -> MockKafka {
     let kafka = MockKafka::start(1).expect("a port is free");
     kafka.create_topic(TOPIC, 1).expect("it is new");
+    // The mock refuses wishes for topics only when their time is up.
+    kafka.create_topic(DEAD_LETTERS, 1).expect("it is new");
     kafka
 }
 
@@ -61,6 +74,7 @@ pub(crate) fn mock() -> MockKafka {
 pub(crate) struct Builder {
     vars: BTreeMap<String, String>,
     kafka: Kafka,
+    journal: Option<TempDir>,
 }
 
 /// A bridge that serves.
@@ -70,7 +84,8 @@ pub(crate) struct TestBridge {
     pub(crate) admin: SocketAddr,
     token: Option<String>,
     runs: Runs,
-    _kafka: Kafka,
+    /// What must not end before it does.
+    _behind: (Kafka, Option<TempDir>),
 }
 
 #[derive(Debug)]
@@ -82,7 +97,7 @@ enum Runs {
 impl Builder {
     /// One worker, everything into [`TOPIC`], and a stop that waits for nothing.
     pub(crate) fn new(kafka: Kafka) -> Self {
-        let mut new = Self { vars: BTreeMap::new(), kafka };
+        let mut new = Self { vars: BTreeMap::new(), kafka, journal: None };
         let brokers = new.kafka.brokers.clone();
         for (name, value) in [
             ("KAFKA_BROKERS", &*brokers),
@@ -92,10 +107,22 @@ impl Builder {
             ("TOPIC_BY", "one"),
             ("TOPICS_CREATE", "false"),
             ("DRAIN_SECONDS", "0"),
+            ("ACK", "memory"),
         ] {
             new = new.set(name, value);
         }
         new
+    }
+
+    /// A journal in a directory of its own, at the default ack level.
+    pub(crate) fn on_disk(mut self) -> Self {
+        let journal = TempDir::new().expect("a directory can be made");
+        let dir = journal.path().to_str().expect("temporary names are text").to_owned();
+        self.journal = Some(journal);
+        self.set("ACK", "")
+            .set("JOURNAL_DIR", &dir)
+            .set("JOURNAL_SEGMENT_BYTES", SEGMENT_BYTES)
+            .set("JOURNAL_FREE_BYTES_MIN", "0")
     }
 
     /// Sets `IMBRIDGE_<name>`.
@@ -106,6 +133,11 @@ impl Builder {
 
     /// A bridge in this process, on a thread of its own.
     pub(crate) fn start(self) -> TestBridge {
+        self.start_over(None)
+    }
+
+    /// The same, with the journal in a storage of the test's.
+    pub(crate) fn start_over(self, storage: Option<Arc<dyn Storage>>) -> TestBridge {
         let pairs = self.vars.iter().map(|(name, value)| (OsString::from(name), value.into()));
         let config = Config::for_serve(pairs).expect("the test's settings are right");
         let token = self.vars.get("IMBRIDGE_ADMIN_TOKEN").cloned();
@@ -119,7 +151,8 @@ impl Builder {
                     http::bind(config.admin.listen).expect("any port"),
                 );
                 let catalogue = super::bridge::catalogue();
-                let app = App::start_on(&config, &brokers, catalogue, listeners).expect("starts");
+                let app = App::start_over(&config, &brokers, catalogue, listeners, storage);
+                let app = app.expect("starts");
                 tell.send((app.callbacks_address(), app.admin_address()))
                     .expect("it is waited for");
                 // A handle that was dropped means stop, too.
@@ -129,7 +162,8 @@ impl Builder {
         });
         let (callbacks, admin) = started.recv_timeout(SOON).expect("the bridge starts");
         let runs = Runs::Here { stop: Some(stop), thread: Some(thread) };
-        TestBridge { callbacks, admin, token, runs, _kafka: self.kafka }
+        let behind = (self.kafka, self.journal);
+        TestBridge { callbacks, admin, token, runs, _behind: behind }
     }
 
     /// The real program.
@@ -157,8 +191,9 @@ impl Builder {
         let runs = Runs::Apart { child, log, reader: Some(reader) };
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let token = self.vars.get("IMBRIDGE_ADMIN_TOKEN").cloned();
+        let behind = (self.kafka, self.journal);
         let mut bridge =
-            TestBridge { callbacks: nowhere, admin: nowhere, token, runs, _kafka: self.kafka };
+            TestBridge { callbacks: nowhere, admin: nowhere, token, runs, _behind: behind };
         let mut address = |start: &str| {
             let mut line = String::new();
             out.read_line(&mut line).expect("it prints text");
@@ -175,9 +210,9 @@ impl Builder {
 }
 
 impl TestBridge {
-    /// In this process, without Kafka.
+    /// In this process, without Kafka, at the default ack level.
     pub(crate) fn alone() -> Self {
-        Builder::new(Kafka::nobody()).start()
+        Builder::new(Kafka::nobody()).on_disk().start()
     }
 
     pub(crate) fn connect(&self) -> Wire {
@@ -228,25 +263,13 @@ impl TestBridge {
     /// what waits is what the journal holds. Returns `/status`.
     pub(crate) fn assert_ledger_even(&self) -> Value {
         let mut last = Value::Null;
-        let count = |status: &Value, path: &str| {
-            let count = status.pointer(path).and_then(Value::as_i64);
-            count.unwrap_or_else(|| panic!("no number at {path} in {status}"))
-        };
-        let sum = |status: &Value, half: &str, names: &[&str]| -> i64 {
-            names.iter().map(|name| count(status, &format!("/ledger/{half}/{name}"))).sum()
-        };
-        // Its numbers are read one after the other: while records travel they may not fit for a
-        // moment.
-        wait_for("a ledger that comes out", SOON, || {
+        wait_for("nothing is in flight", SOON, || {
             last = self.status();
-            let idle = count(&last, "/ledger/requests/in_flight") == 0;
-            let ends = ["confirmed", "dead_lettered", "damaged", "lost", "waiting"];
-            let even = sum(&last, "requests", &["received"])
-                == sum(&last, "requests", &["accepted", "refused"])
-                && sum(&last, "records", &["appended"]) == sum(&last, "records", &ends)
-                && count(&last, "/ledger/records/waiting") == count(&last, "/journal/records");
-            (idle && even).then_some(()).or_else(|| {
-                eprintln!("not even: {}", last["ledger"]);
+            ledger::assert_even(&last);
+            // The journal is looked at a moment before the ledger: records may travel in between.
+            let fits = last["ledger"]["records"]["waiting"] == last["journal"]["records"];
+            (last["ledger"]["requests"]["in_flight"] == 0 && fits).then_some(()).or_else(|| {
+                eprintln!("not yet: {} {}", last["ledger"], last["journal"]);
                 None
             })
         });
@@ -288,6 +311,7 @@ impl TestBridge {
 
 impl Drop for TestBridge {
     fn drop(&mut self) {
+        ledger::assert_even_at_the_end(self.admin, self.token.as_deref());
         match &mut self.runs {
             Runs::Here { stop, thread } => {
                 drop(stop.take());

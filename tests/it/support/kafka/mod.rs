@@ -20,6 +20,7 @@
 mod broker;
 mod jars;
 mod process;
+mod rights;
 mod server;
 mod tls;
 mod topics;
@@ -30,6 +31,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub(crate) use broker::Broker;
 pub(crate) use process::{Guarded, OwnedDir, end_left_overs, mark, marked_processes};
+pub(crate) use rights::Right;
 pub(crate) use server::{Options, SASL_PASSWORD, SASL_USER, Security};
 pub(crate) use topics::Consumed;
 
@@ -84,11 +86,18 @@ pub(crate) fn shared() -> &'static Broker {
 /// When it does not start.
 pub(crate) fn breakable() -> MutexGuard<'static, Broker> {
     static BREAKABLE: OnceLock<Mutex<Broker>> = OnceLock::new();
-    let broker = BREAKABLE.get_or_init(|| Mutex::new(Broker::start(&Options::plain())));
+    let broker = BREAKABLE.get_or_init(|| Mutex::new(Broker::start(&breakable_options())));
     // A test that failed with the guard in its hand says nothing about the broker's worth.
     let mut broker = broker.lock().unwrap_or_else(PoisonError::into_inner);
     broker.heal();
     broker
+}
+
+/// Rights on its topics can be taken away, too ([`Broker::deny`]).
+fn breakable_options() -> Options {
+    rights::AUTHORIZER
+        .iter()
+        .fold(Options::plain(), |options, (name, value)| options.property(name, value))
 }
 
 /// A beginning for topic names that no other call in this process gets: `name-3.`.

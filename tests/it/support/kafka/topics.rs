@@ -125,6 +125,33 @@ impl Broker {
     /// # Panics
     /// When one of them cannot be read.
     pub(crate) fn consume_prefix(&self, prefix: &str) -> BTreeMap<String, Vec<Consumed>> {
+        let mut records: BTreeMap<String, Vec<Consumed>> = BTreeMap::new();
+        self.read_prefix(prefix, |topic, record| {
+            records.entry(topic.to_owned()).or_default().push(record);
+        });
+        records.into_iter().map(|(name, records)| (name, sorted(records))).collect()
+    }
+
+    /// How many records there are in all topics whose names begin with `prefix`.
+    ///
+    /// # Panics
+    /// When the broker does not answer.
+    pub(crate) fn count_prefix(&self, prefix: &str) -> u64 {
+        let reader = self.reader();
+        let topics = self.topics().into_keys().filter(|name| name.starts_with(prefix));
+        let count = |topic: String| -> i64 {
+            let partitions = wait_until_led(&reader, &topic, READ_LIMIT);
+            ends(&reader, &topic, partitions).values().map(|(begin, end)| end - begin).sum()
+        };
+        u64::try_from(topics.map(count).sum::<i64>()).expect("ends are not before beginnings")
+    }
+
+    /// As [`Broker::consume_prefix`], record by record, each partition's in order, without keeping
+    /// them.
+    ///
+    /// # Panics
+    /// When one of them cannot be read, or nothing comes for a minute.
+    pub(crate) fn read_prefix(&self, prefix: &str, mut each: impl FnMut(&str, Consumed)) {
         let reader = self.reader();
         let topics: Vec<(String, usize)> =
             self.topics().into_iter().filter(|(name, _)| name.starts_with(prefix)).collect();
@@ -139,23 +166,21 @@ impl Broker {
             }
         }
         reader.assign(&places).expect("listed partitions can be assigned");
-        let mut records: BTreeMap<String, Vec<Consumed>> = BTreeMap::new();
-        let deadline = Instant::now() + READ_LIMIT;
+        let mut deadline = Instant::now() + READ_LIMIT;
         // The end of a partition is told once for as long as nothing is written to it.
         let mut eofs = 0;
         while eofs < open {
             assert!(Instant::now() < deadline, "{prefix}: {eofs} of {open} ends seen");
             match reader.poll(PAUSE) {
                 Some(Ok(message)) => {
-                    let name = message.topic()[prefix.len()..].to_owned();
-                    records.entry(name).or_default().push(consumed(&message));
+                    each(&message.topic()[prefix.len()..], consumed(&message));
+                    deadline = Instant::now() + READ_LIMIT;
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => eofs += 1,
                 Some(Err(error)) => panic!("cannot read {prefix}…: {error}"),
                 None => {}
             }
         }
-        records.into_iter().map(|(name, records)| (name, sorted(records))).collect()
     }
 
     /// Reads `topic` from its beginning until `count` records were seen; the topic may be missing

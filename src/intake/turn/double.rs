@@ -1,0 +1,171 @@
+//! A log whose writes end when a test says so.
+//!
+//! In: batches, and what the log is to do to them. Out: what it was offered and what it took. What
+//! always holds: it does nothing by itself; positions are dense, as in every log.
+
+use crate::clock;
+use crate::journal::{AppendError, Aside, Log, Read, Sequence, Usage};
+use crate::record::Batch;
+use parking_lot::Mutex;
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// A log that is as slow, full or broken as it is told to be.
+#[derive(Debug, Default)]
+pub(super) struct Double {
+    pub(super) now: Mutex<Now>,
+    progress: Notify,
+    room: Notify,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Now {
+    /// Group ids of the records of each batch that was taken.
+    pub(super) batches: Vec<Vec<String>>,
+    pub(super) head: u64,
+    pub(super) written: u64,
+    pub(super) durable: u64,
+    pub(super) full_since: Option<Instant>,
+    /// When the write began that does not end.
+    pub(super) stalled_since: Option<Instant>,
+    pub(super) queue_is_full: bool,
+    pub(super) poisoned: bool,
+    pub(super) panics: bool,
+    pub(super) offered: usize,
+}
+
+impl Double {
+    /// All that was taken is written and safe.
+    pub(super) fn catch_up(&self) {
+        let head = self.now.lock().head;
+        self.catch_up_to(head);
+    }
+
+    /// All that was taken is written, and safe up to a position.
+    pub(super) fn catch_up_to(&self, durable: u64) {
+        let mut now = self.now.lock();
+        (now.written, now.durable, now.stalled_since) = (now.head, durable, None);
+        drop(now);
+        self.progress.notify_waiters();
+    }
+
+    /// All that was taken is written and not yet safe.
+    pub(super) fn write(&self) {
+        let mut now = self.now.lock();
+        (now.written, now.stalled_since) = (now.head, None);
+    }
+
+    pub(super) fn run_full(&self) {
+        self.now.lock().full_since = Some(clock::now());
+    }
+
+    pub(super) fn make_room(&self) {
+        self.now.lock().full_since = None;
+        self.room.notify_waiters();
+    }
+
+    pub(super) fn stall(&self) {
+        self.now.lock().stalled_since = Some(clock::now());
+    }
+
+    pub(super) fn batches(&self) -> Vec<Vec<String>> {
+        self.now.lock().batches.clone()
+    }
+}
+
+fn group(value: &[u8]) -> String {
+    let event: serde_json::Value = serde_json::from_slice(value).expect("records are JSON");
+    event["data"]["group_id"].as_str().unwrap_or("?").to_owned()
+}
+
+impl Log for Double {
+    fn append(&self, batch: &mut Batch) -> Result<RangeInclusive<Sequence>, AppendError> {
+        let mut now = self.now.lock();
+        now.offered += 1;
+        assert!(!now.panics, "the log panics as it was told");
+        if let Some(since) = now.full_since {
+            return Err(AppendError::Full { since });
+        }
+        if let Some(since) = now.stalled_since.filter(|_| now.queue_is_full) {
+            return Err(AppendError::Stalled { since });
+        }
+        assert!(!batch.is_empty(), "no log is offered nothing");
+        now.batches.push(batch.iter().map(|record| group(record.value)).collect());
+        let first = now.head + 1;
+        now.head += u64::from(batch.records());
+        batch.clear();
+        Ok(Sequence(first)..=Sequence(now.head))
+    }
+
+    fn try_append(&self, batch: &mut Batch) -> Result<RangeInclusive<Sequence>, AppendError> {
+        self.append(batch)
+    }
+
+    fn is_immediate(&self) -> bool {
+        false
+    }
+
+    fn durable(&self) -> Sequence {
+        Sequence(self.now.lock().durable)
+    }
+
+    fn written(&self) -> Sequence {
+        Sequence(self.now.lock().written)
+    }
+
+    fn progress(&self) -> &Notify {
+        &self.progress
+    }
+
+    fn stalled_since(&self) -> Option<Instant> {
+        self.now.lock().stalled_since
+    }
+
+    fn read(&self, _from: Sequence) -> Read {
+        Read::Nothing
+    }
+
+    fn confirm(&self, _upto: Sequence) {}
+
+    fn wait_for(&self, _from: Sequence, _timeout: Duration) {}
+
+    fn room(&self) -> &Notify {
+        &self.room
+    }
+
+    fn put_aside(&self, _aside: Aside) {}
+
+    fn put_aside_now(&self, _aside: &Aside) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn usage(&self) -> Usage {
+        let now = self.now.lock();
+        Usage {
+            bytes: 0,
+            bytes_max: 1,
+            records: now.head,
+            head: Sequence(now.head),
+            confirmed: Sequence::NONE,
+            oldest: None,
+            full_since: now.full_since,
+            stalled_since: now.stalled_since,
+            poisoned: now.poisoned,
+            free_bytes: None,
+            damaged: 0,
+        }
+    }
+
+    fn uuid(&self) -> &'static str {
+        "00000000-0000-4000-8000-000000000000"
+    }
+
+    fn replay_upto(&self) -> Sequence {
+        Sequence::NONE
+    }
+
+    fn close(&self, _within: Duration) -> u64 {
+        0
+    }
+}
