@@ -36,6 +36,8 @@ struct Recorded {
     trace: Trace,
     /// One for each change, and one for the end.
     moments: Vec<Moment>,
+    /// A file that was put aside at once, and the moment from which it is safe.
+    aside: Option<(String, usize)>,
 }
 
 /// A process at work, whose every change is noted.
@@ -47,6 +49,7 @@ struct Process {
     confirmed: Arc<AtomicU64>,
     moments: Arc<Mutex<Vec<Moment>>>,
     number: u64,
+    aside: Option<(String, usize)>,
 }
 
 impl Process {
@@ -72,7 +75,8 @@ impl Process {
         let log = open(&storage, settings).expect("it opens");
         opened.set(Arc::downgrade(&log)).expect("set once");
         let number = 1000 * (1 + truth.last());
-        Self { settings: settings.clone(), storage, log, truth, confirmed, moments, number }
+        let settings = settings.clone();
+        Self { settings, storage, log, truth, confirmed, moments, number, aside: None }
     }
 
     fn append(&mut self, sizes: &[usize]) {
@@ -112,14 +116,15 @@ impl Process {
             written: self.truth.last(),
             confirmed: self.confirmed.load(Ordering::SeqCst),
         };
-        self.truth.uuid = self.log.uuid().to_owned();
+        self.log.uuid().clone_into(&mut self.truth.uuid);
         let trace = self.storage.recorded().expect("it was recorded");
         drop(self.log);
         let mut moments = std::mem::take(&mut *self.moments.lock());
         moments.truncate(trace.changes.len());
         assert_eq!(moments.len(), trace.changes.len());
         moments.push(end);
-        Recorded { settings: self.settings, truth: self.truth, trace, moments }
+        let (settings, truth, aside) = (self.settings, self.truth, self.aside);
+        Recorded { settings, truth, trace, moments, aside }
     }
 }
 
@@ -137,6 +142,7 @@ fn first_run(level: Level) -> Recorded {
     process.append(&[30]);
     process.settle();
     process.log.put_aside_now(&aside(Folder::DeadLetter, "b")).expect("there is room");
+    process.aside = Some(("deadletter/b.json".to_owned(), process.moments.lock().len()));
     process.confirm(4);
     let first = "00000000000000000001.seg";
     assert!(eventually(PATIENCE, || process.storage.disk().content(first).is_none()), "deletion");
@@ -194,6 +200,10 @@ fn flip_in(disk: &mut Disk, record: &[u8]) {
     assert!(flipped, "the record is on the disk");
 }
 
+/// The record that stands behind the event that was put aside without waiting, and its file.
+const BEHIND_ASIDE: u64 = 8;
+const ASIDE: &str = "oversize/a.json";
+
 /// Judges disks, each only once.
 struct Bench<'r> {
     run: &'r Recorded,
@@ -211,11 +221,29 @@ impl Bench<'_> {
         self.judged += 1;
         let names: Vec<(String, usize)> =
             disk.contents().into_iter().map(|(name, bytes)| (name, bytes.len())).collect();
-        if let Err(problem) = judge(disk, &self.run.settings, &self.run.truth, promise) {
+        let asides = self.asides(at, &disk, promise);
+        let judged = judge(disk, &self.run.settings, &self.run.truth, promise);
+        if let Err(problem) = asides.and_then(|()| judged.map(|_| ())) {
             let changes: Vec<String> =
                 self.run.trace.changes[at.saturating_sub(12)..at].iter().map(short).collect();
             panic!("{what} before change {at}: {problem}\n{names:?}\n{}", changes.join("\n"));
         }
+    }
+
+    /// Whether the events that were put aside are whole, and there when they are promised to be.
+    fn asides(&self, at: usize, disk: &Disk, promise: Promise) -> Result<(), String> {
+        let Some((now, from)) = &self.run.aside else { return Ok(()) };
+        let due = [(now.as_str(), at >= *from), (ASIDE, promise.safe >= BEHIND_ASIDE)];
+        for (name, due) in due {
+            match disk.content(name) {
+                Some(content) if content == [b'j'; 600] => {}
+                None if !due => {}
+                // At level os a file that waits for its sync may be anything after a power loss.
+                Some(_) if !due && self.run.settings.ack == Level::Os => {}
+                found => return Err(format!("{name} is {:?}", found.map(|content| content.len()))),
+            }
+        }
+        Ok(())
     }
 
     /// The ways in which the run may end before a change.

@@ -15,11 +15,11 @@ mod model;
 mod oracle;
 
 use imbridge::journal::disk::{DiskLog, JournalObserver, OpenError, Settings};
-use imbridge::journal::storage::sim::SimStorage;
+use imbridge::journal::storage::sim::{Disk, SimStorage};
 use imbridge::journal::{Level, Log, Sequence};
 use imbridge::record::{Batch, Head};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 /// Longest that anything may take that is bound to happen.
@@ -61,9 +61,48 @@ fn tiny(ack: Level, segment_bytes: u64) -> Settings {
     }
 }
 
+/// Threads of the log that panicked, in all tests: a panic there is seen by nobody else.
+static PANICS: AtomicU64 = AtomicU64::new(0);
+static WATCH: Once = Once::new();
+
+/// Fails when a thread of a log has panicked.
+fn assert_no_panic() {
+    assert_eq!(PANICS.load(Ordering::SeqCst), 0, "a thread of a log panicked, see above");
+}
+
+fn watch_panics() {
+    WATCH.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            before(panic);
+            // Tests are named by their path.
+            let thread = std::thread::current();
+            let is_ours = |name: &str| name.starts_with("journal") && !name.contains("::");
+            PANICS.fetch_add(u64::from(thread.name().is_some_and(is_ours)), Ordering::SeqCst);
+        }));
+    });
+}
+
 fn open(storage: &Arc<SimStorage>, settings: &Settings) -> Result<Arc<DiskLog>, OpenError> {
+    watch_panics();
+    assert_no_panic();
     let told = Arc::new(Told::default());
     DiskLog::open(Arc::clone(storage) as Arc<_>, settings.clone(), told)
+}
+
+/// An empty queue was written like any other: nothing had been appended within a second of the start,
+/// the position in front of the first of no records was asked for, and the journal's thread panicked.
+#[test]
+fn a_log_that_had_nothing_to_do_for_a_second_takes_records() {
+    for level in [Level::Os, Level::Fsync] {
+        let storage = Arc::new(SimStorage::new(Disk::default()));
+        let log = open(&storage, &tiny(level, 500)).expect("an empty directory can be used");
+        std::thread::sleep(Duration::from_millis(1300));
+        log.append(&mut record(1, 10)).expect("there is room");
+        assert!(wait_durable(&log, 1, PATIENCE));
+        assert_eq!(log.close(PATIENCE), 0);
+    }
+    assert_no_panic();
 }
 
 /// A record that no other one equals, of about so many bytes.

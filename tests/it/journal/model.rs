@@ -7,7 +7,10 @@
 use super::oracle::{
     Promise, Refused, Truth, append_fresh, becomes_durable, compare, judge, walk, walk_within,
 };
-use super::{PATIENCE, effort, eventually, is_segment, open, record, seed, tiny, wait_durable};
+use super::{
+    PATIENCE, assert_no_panic, effort, eventually, is_segment, open, record, seed, tiny,
+    wait_durable,
+};
 use imbridge::journal::disk::{DiskLog, OpenError, Settings};
 use imbridge::journal::storage::sim::{Disk, Failure, Fault, Operation, SimStorage};
 use imbridge::journal::{Aside, Folder, Level, Log, Sequence};
@@ -409,6 +412,7 @@ impl Run {
         self.read()?;
         let (disk, promise) = self.end(End::Stop)?;
         judge(disk, &self.settings, &self.truth, promise)?;
+        assert_no_panic();
         Ok(())
     }
 }

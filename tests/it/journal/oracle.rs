@@ -238,6 +238,10 @@ fn look(
     if promise.same && found.uuid != truth.uuid {
         return Err(format!("it is {} now, and was {}", found.uuid, truth.uuid));
     }
+    let gone = found.recovered.missing_prefix + found.recovered.synced_data_lost;
+    if promise.same && truth.lost.is_empty() && gone > 0 {
+        return Err(format!("an alarm where nothing is lost: {found}"));
+    }
     Ok((log, found))
 }
 
