@@ -181,6 +181,7 @@ fn a_disk_that_stalls_for_ten_seconds_stops_neither_decisions_nor_answers() {
         .set("TOPICS_CREATE", "true")
         .set("TOPIC_PARTITIONS", "2")
         .set("ACK", "fsync")
+        .set("JOURNAL_DIR", dir.path().to_str().expect("it is text"))
         .set("HOLD_MILLISECONDS", &hold)
         .set("JOURNAL_SEGMENT_BYTES", "1048576")
         .set("JOURNAL_FREE_BYTES_MIN", "1")
