@@ -134,7 +134,13 @@ impl Health {
         if let Some(trouble) = &self.unreachable
             && trouble.shows(oldest.is_some(), now)
         {
-            let text = format!("no broker can be reached ({})", trouble.text);
+            // librdkafka's count of brokers that are down is often 0 here.
+            let text = match &*trouble.text {
+                counted if counted.ends_with("brokers are down") => {
+                    "no broker can be reached".to_owned()
+                }
+                why => format!("no broker can be reached ({why})"),
+            };
             list.push(Degraded { reason: UNREACHABLE, text });
         }
         if let Some((class, text)) = &self.refused_us {
