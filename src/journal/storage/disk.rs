@@ -33,8 +33,10 @@ impl DiskStorage {
     /// # Errors
     /// It cannot be made.
     pub fn new(dir: &Path) -> io::Result<Self> {
-        std::fs::create_dir_all(dir)?;
-        Ok(Self { dir: dir.to_owned(), read_only: false, lock: Mutex::new(None) })
+        if !dir.exists() {
+            std::fs::create_dir_all(dir)?;
+        }
+        Self::existing(dir)
     }
 
     /// Storage in a directory that is there already; nothing is made.
