@@ -263,12 +263,12 @@ const fn headers(situation: Situation, status: u16) -> &'static [(&'static str, 
     match (situation, status) {
         (_, 200) => &[],
         (Situation::Unauthorized, 401) => {
-            &[("WWW-Authenticate", "Basic realm=\"imbridge\", charset=\"UTF-8\"")]
+            &[("www-authenticate", "Basic realm=\"imbridge\", charset=\"UTF-8\"")]
         }
         // The journal is asked anew by every request, so there is no reason to stay away for long.
-        (Situation::JournalRefused, _) => &[("Retry-After", "1")],
-        (Situation::Encoded, _) => &[("Accept-Encoding", "identity")],
-        (Situation::Method, _) => &[("Allow", "POST")],
+        (Situation::JournalRefused, _) => &[("retry-after", "1")],
+        (Situation::Encoded, _) => &[("accept-encoding", "identity")],
+        (Situation::Method, _) => &[("allow", "POST")],
         _ => &[],
     }
 }

@@ -4,13 +4,13 @@
 //! counted while they are there; a body that arrived with its head costs no timer.
 
 use super::{Gauges, Limits};
-use actix_web::web::{Bytes, BytesMut, Payload};
+use actix_http::Payload;
+use actix_web::web::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// Bodies up to this size have a share of their own, so that they can be read when large ones have
@@ -78,18 +78,30 @@ pub(super) async fn read(
     if let Some(bytes) = announced {
         share.grow(bytes, limits.inflight_bytes_max)?;
     }
-    let mut reading = pin!(collect(payload, announced, limits, share));
+    let mut reading = Reading { payload, announced, limits, share, parts: Parts::None };
     // actix calls the handler before it has looked behind the head, so the body is never there on
     // the first look; it is on the second when it arrived with the head.
     second_look().await;
-    match poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
-        Poll::Ready(read) => read,
-        Poll::Pending => tokio::select! {
-            read = tokio::time::timeout(limits.body_time_max, reading) => {
-                read.unwrap_or(Err(BodyError::TooSlow))
-            }
-            () = gauges.given_up() => Err(BodyError::TooSlow),
-        },
+    match poll_fn(|context| Poll::Ready(reading.poll(context))).await {
+        Poll::Ready(read) => read?,
+        // In a box, for it is rare and large: the server moves the future of every request about.
+        Poll::Pending => Box::pin(read_slowly(&mut reading, limits, gauges)).await?,
+    }
+    Ok(reading.body())
+}
+
+/// Reads what is still to come, within the time there is for it.
+async fn read_slowly(
+    reading: &mut Reading<'_>,
+    limits: &Limits,
+    gauges: &Gauges,
+) -> Result<(), BodyError> {
+    let whole = poll_fn(|context| reading.poll(context));
+    tokio::select! {
+        read = tokio::time::timeout(limits.body_time_max, whole) => {
+            read.unwrap_or(Err(BodyError::TooSlow))
+        }
+        () = gauges.given_up() => Err(BodyError::TooSlow),
     }
 }
 
@@ -106,36 +118,67 @@ async fn second_look() {
     .await;
 }
 
-async fn collect(
-    payload: &mut Payload,
+/// What has arrived of a body. Most bodies are one chunk, which is not copied.
+enum Parts {
+    None,
+    One(Bytes),
+    Joined(BytesMut),
+}
+
+/// A body on its way.
+struct Reading<'a> {
+    payload: &'a mut Payload,
     announced: Option<usize>,
-    limits: &Limits,
-    mut share: Share,
-) -> Result<Body, BodyError> {
-    let mut next = async |read: usize| -> Result<Option<Bytes>, BodyError> {
-        let Some(chunk) = payload.next().await else { return Ok(None) };
-        let chunk = chunk.map_err(|_| BodyError::Broken)?;
-        if read + chunk.len() > limits.body_bytes_max {
-            return Err(BodyError::TooLarge);
+    limits: &'a Limits,
+    share: Share,
+    parts: Parts,
+}
+
+impl Reading<'_> {
+    /// Ready when all of it has arrived.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
+        while let Some(chunk) = ready!(self.payload.poll_next_unpin(context)) {
+            let chunk = chunk.map_err(|_| BodyError::Broken)?;
+            if self.len() + chunk.len() > self.limits.body_bytes_max {
+                return Poll::Ready(Err(BodyError::TooLarge));
+            }
+            if self.announced.is_none() {
+                self.share.grow(chunk.len(), self.limits.inflight_bytes_max)?;
+            }
+            self.add(chunk);
         }
-        if announced.is_none() {
-            share.grow(chunk.len(), limits.inflight_bytes_max)?;
-        }
-        Ok(Some(chunk))
-    };
-    let Some(first) = next(0).await? else {
-        return Ok(Body { bytes: Bytes::new(), _share: share });
-    };
-    let Some(second) = next(first.len()).await? else {
-        return Ok(Body { bytes: first, _share: share });
-    };
-    let mut body = BytesMut::with_capacity(announced.unwrap_or(2 * first.len()));
-    body.extend_from_slice(&first);
-    body.extend_from_slice(&second);
-    while let Some(chunk) = next(body.len()).await? {
-        body.extend_from_slice(&chunk);
+        Poll::Ready(Ok(()))
     }
-    Ok(Body { bytes: body.freeze(), _share: share })
+
+    fn len(&self) -> usize {
+        match &self.parts {
+            Parts::None => 0,
+            Parts::One(chunk) => chunk.len(),
+            Parts::Joined(body) => body.len(),
+        }
+    }
+
+    fn add(&mut self, chunk: Bytes) {
+        match &mut self.parts {
+            Parts::None => self.parts = Parts::One(chunk),
+            Parts::One(first) => {
+                let mut body = BytesMut::with_capacity(self.announced.unwrap_or(2 * first.len()));
+                body.extend_from_slice(first);
+                body.extend_from_slice(&chunk);
+                self.parts = Parts::Joined(body);
+            }
+            Parts::Joined(body) => body.extend_from_slice(&chunk),
+        }
+    }
+
+    fn body(self) -> Body {
+        let bytes = match self.parts {
+            Parts::None => Bytes::new(),
+            Parts::One(chunk) => chunk,
+            Parts::Joined(body) => body.freeze(),
+        };
+        Body { bytes, _share: self.share }
+    }
 }
 
 /// Reads and throws away what is left, so that the answer arrives before the connection closes. Says

@@ -4,7 +4,7 @@
 //! every request whose head could be read is answered with JSON, whatever its method, path, size or
 //! encoding, and even if the handler panics.
 
-use super::body::{self, BodyError};
+use super::body::{self, Body, BodyError};
 use super::connections::ConnectionGuard;
 use super::{CONNECTIONS_PER_WORKER, Gauges, Limits, Running};
 use crate::call::{Headers, Provider, RawCall};
@@ -13,16 +13,20 @@ use crate::dialect::answers::{
     DISCARD_BYTES_MAX, DISCARD_MILLISECONDS_MAX, Route, Situation, answer,
 };
 use crate::dialect::reply;
-use crate::intake::{Intake, Outgoing, Turn};
-use actix_web::http::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue,
+use crate::intake::{Intake, Outgoing, Received, Seat, Turn};
+use actix_http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
 };
-use actix_web::http::{Method, StatusCode};
+use actix_http::{ConnectionType, HttpMessage, Method, Payload, Request, Response, StatusCode};
+use actix_service::{fn_service, map_config};
+use actix_web::HttpServer;
+use actix_web::dev::AppConfig;
 use actix_web::rt::net::TcpStream;
-use actix_web::web::{self, Payload};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use actix_web::web::Bytes;
 use futures_util::FutureExt;
 use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::convert::Infallible;
 use std::net::TcpListener;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -43,11 +47,50 @@ pub struct Callbacks {
     pub gauges: Arc<Gauges>,
 }
 
-struct RequestHeaders<'a>(&'a HeaderMap);
+/// What one worker's thread serves with.
+struct Worker {
+    shared: Arc<Callbacks>,
+    turn: Rc<Turn>,
+}
 
-impl Headers for RequestHeaders<'_> {
+/// A request to one of the two base paths.
+struct Incoming {
+    request: Request,
+    provider: Provider,
+    /// Where the path goes on behind the base.
+    path_at: usize,
+    received_at_ms: i64,
+    /// Empty until it was read.
+    body: OnceCell<Body>,
+}
+
+impl Incoming {
+    fn path(&self) -> &str {
+        &self.request.path()[self.path_at..]
+    }
+
+    fn query(&self) -> &str {
+        self.request.uri().query().unwrap_or_default()
+    }
+}
+
+impl Received for Incoming {
+    fn call(&self) -> RawCall<'_> {
+        RawCall {
+            provider: self.provider,
+            path: self.path(),
+            query: self.query(),
+            headers: self.request.headers(),
+            peer: self.request.peer_addr().map(|address| address.ip()),
+            body: self.body.get().map_or(&[], |body| &body.bytes),
+            received_at_ms: self.received_at_ms,
+        }
+    }
+}
+
+impl Headers for HeaderMap {
     fn get(&self, name: &str) -> Option<&[u8]> {
-        self.0.get_all(name).last().map(HeaderValue::as_bytes)
+        self.get_all(name).last().map(HeaderValue::as_bytes)
     }
 }
 
@@ -66,10 +109,14 @@ pub fn start(
         let shared = Arc::clone(&shared);
         // Called once by each worker, on its thread.
         let turn = shared.intake.turn();
-        App::new().default_service(web::to(move |request: HttpRequest, payload: Payload| {
-            let (shared, turn) = (Arc::clone(&shared), Rc::clone(&turn));
-            async move { serve(&shared, &turn, request, payload).await }
-        }))
+        let worker = Rc::new(Worker { shared, turn });
+        // No `App`: there is one handler and nothing to route, and what an `App` does around a
+        // handler costs as much as reading the head.
+        let service = fn_service(move |request: Request| {
+            let worker = Rc::clone(&worker);
+            async move { Ok::<_, Infallible>(serve(&worker, request).await) }
+        });
+        map_config(service, |_: AppConfig| ())
     })
     .workers(workers)
     .keep_alive(limits.keep_alive)
@@ -120,7 +167,7 @@ impl Drop for RequestGuard<'_> {
 /// without this such a call would stay in flight in the ledger for ever.
 struct Unanswered<'a> {
     intake: &'a Intake,
-    provider: Provider,
+    seat: &'a Seat<Incoming>,
 }
 
 impl Unanswered<'_> {
@@ -132,31 +179,33 @@ impl Unanswered<'_> {
 
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
-        self.intake.abandoned(self.provider);
+        if !self.seat.is_counted() {
+            self.intake.abandoned(self.seat.provider);
+        }
     }
 }
 
-async fn serve(
-    shared: &Callbacks,
-    turn: &Rc<Turn>,
-    request: HttpRequest,
-    mut payload: Payload,
-) -> HttpResponse {
-    let _served = RequestGuard::begin(&shared.gauges, request.conn_data());
-    let Some((provider, path)) = place(&shared.limits, request.uri().path()) else {
+async fn serve(worker: &Worker, mut request: Request) -> Response<Bytes> {
+    let shared = &*worker.shared;
+    let mut payload = request.take_payload();
+    let Some((provider, path_at)) = place(&shared.limits, request.path()) else {
+        let _served = RequestGuard::begin(&shared.gauges, request.conn_data());
         return outside(shared, &mut payload, None, Situation::Path).await;
     };
     if request.method() != Method::POST {
+        let _served = RequestGuard::begin(&shared.gauges, request.conn_data());
         return outside(shared, &mut payload, Some(provider), Situation::Method).await;
     }
     let started = clock::now();
+    let received_at_ms = clock::unix_ms();
+    let body = OnceCell::new();
+    let seat = Seat::new(Incoming { request, provider, path_at, received_at_ms, body });
+    let _served = RequestGuard::begin(&shared.gauges, seat.request.conn_data());
     shared.intake.ledger.received();
-    let open = Unanswered { intake: &shared.intake, provider };
-    let served =
-        AssertUnwindSafe(answer_call(shared, turn, &request, (provider, path), &mut payload));
+    let open = Unanswered { intake: &shared.intake, seat: &seat };
+    let served = AssertUnwindSafe(answer_call(worker, &seat, &mut payload));
     let outgoing = served.catch_unwind().await.unwrap_or_else(|_| {
-        let query = request.uri().query().unwrap_or_default();
-        shared.intake.refuse_unread(provider, path, query, Situation::Panicked)
+        shared.intake.refuse_unread(provider, seat.path(), seat.query(), Situation::Panicked)
     });
     open.answered();
     let seconds = started.elapsed().as_secs_f64();
@@ -165,15 +214,12 @@ async fn serve(
 }
 
 async fn answer_call(
-    shared: &Callbacks,
-    turn: &Rc<Turn>,
-    request: &HttpRequest,
-    (provider, path): (Provider, &str),
+    worker: &Worker,
+    seat: &Rc<Seat<Incoming>>,
     payload: &mut Payload,
 ) -> Outgoing {
-    let received_at_ms = clock::unix_ms();
-    let query = request.uri().query().unwrap_or_default();
-    let headers = request.headers();
+    let shared = &*worker.shared;
+    let headers = seat.request.headers();
     let read = if encoded(headers) {
         Err(Situation::Encoded)
     } else {
@@ -188,36 +234,29 @@ async fn answer_call(
     };
     match read {
         Ok(body) => {
-            let call = RawCall {
-                provider,
-                path,
-                query,
-                headers: &RequestHeaders(headers),
-                peer: request.peer_addr().map(|address| address.ip()),
-                body: &body.bytes,
-                received_at_ms,
-            };
-            shared.intake.take(turn, &call).await
+            seat.body.get_or_init(|| body);
+            shared.intake.take_in_round(&worker.turn, seat).await
         }
         Err(situation) => {
             let time_max = Duration::from_millis(DISCARD_MILLISECONDS_MAX);
             let gauges = &shared.gauges;
-            let _closed_in_any_case =
-                body::discard(payload, DISCARD_BYTES_MAX, time_max, gauges).await;
-            shared.intake.refuse_unread(provider, path, query, situation)
+            // In a box, for it is rare and large: the server moves the future of every request about.
+            let discarded = body::discard(payload, DISCARD_BYTES_MAX, time_max, gauges);
+            let _closed_in_any_case = Box::pin(discarded).await;
+            shared.intake.refuse_unread(seat.provider, seat.path(), seat.query(), situation)
         }
     }
 }
 
-/// Provider and the path behind its base; `None` outside of both.
-fn place<'a>(limits: &Limits, path: &'a str) -> Option<(Provider, &'a str)> {
+/// Provider, and where the path goes on behind its base; `None` outside of both.
+fn place(limits: &Limits, path: &str) -> Option<(Provider, usize)> {
     let below = |base: &str| {
         let rest = path.strip_prefix(base)?;
-        (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+        (rest.is_empty() || rest.starts_with('/')).then_some(base.len())
     };
     below(&limits.openim_path)
-        .map(|rest| (Provider::OpenIm, rest))
-        .or_else(|| below(&limits.tencent_path).map(|rest| (Provider::Tencent, rest)))
+        .map(|at| (Provider::OpenIm, at))
+        .or_else(|| below(&limits.tencent_path).map(|at| (Provider::Tencent, at)))
 }
 
 fn encoded(headers: &HeaderMap) -> bool {
@@ -233,9 +272,10 @@ async fn outside(
     payload: &mut Payload,
     provider: Option<Provider>,
     situation: Situation,
-) -> HttpResponse {
+) -> Response<Bytes> {
     let time_max = Duration::from_millis(DISCARD_MILLISECONDS_MAX);
-    let whole = body::discard(payload, DISCARD_BYTES_MAX, time_max, &shared.gauges).await;
+    let discarded = body::discard(payload, DISCARD_BYTES_MAX, time_max, &shared.gauges);
+    let whole = Box::pin(discarded).await;
     shared.intake.refuse_outside(provider, situation);
     let answer = answer(situation, Route::Outside, shared.intake.on_fault);
     respond(
@@ -250,20 +290,22 @@ async fn outside(
     )
 }
 
-fn respond(shared: &Callbacks, outgoing: Outgoing) -> HttpResponse {
+fn respond(shared: &Callbacks, outgoing: Outgoing) -> Response<Bytes> {
     let status = StatusCode::from_u16(outgoing.status).unwrap_or(StatusCode::OK);
-    let mut response = HttpResponse::build(status);
-    response.insert_header((CONTENT_TYPE, JSON));
-    for header in outgoing.headers {
-        response.insert_header(*header);
+    let body = match outgoing.body {
+        Cow::Borrowed(body) => Bytes::from_static(body),
+        Cow::Owned(body) => Bytes::from(body),
+    };
+    let mut response = Response::with_body(status, body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, JSON);
+    for (name, value) in outgoing.headers {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     if outgoing.close || shared.gauges.is_stopping() {
-        response.force_close();
+        response.head_mut().set_connection_type(ConnectionType::Close);
     }
-    match outgoing.body {
-        Cow::Borrowed(body) => response.body(web::Bytes::from_static(body)),
-        Cow::Owned(body) => response.body(body),
-    }
+    response
 }
 
 #[cfg(test)]
@@ -298,7 +340,8 @@ mod tests {
             tencent_path: "/tencent".to_owned(),
             drain: Duration::ZERO,
         };
-        let at = |path| place(&limits, path);
+        let at =
+            |path: &'static str| place(&limits, path).map(|(provider, at)| (provider, &path[at..]));
         assert_eq!(at("/openim"), Some((Provider::OpenIm, "")));
         assert_eq!(at("/openim//x/"), Some((Provider::OpenIm, "//x/")));
         assert_eq!(at("/tencent/"), Some((Provider::Tencent, "/")));

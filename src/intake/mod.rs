@@ -5,11 +5,16 @@
 //! ack level promises; a before-callback never waits for anything; whatever happens, there is an
 //! answer that its provider can parse. Knows nothing of HTTP or Kafka.
 //!
-//! A log in memory has records as soon as it takes them, and the answer follows in one breath. With
-//! any other, and when there is no room, they go through the worker's [`turn`].
+//! Calls that arrive together are taken in together, in a [`round`]. A log in memory has records as
+//! soon as it takes them, and the answer follows in one breath. With any other, and when there is no
+//! room, they go through the worker's [`turn`].
 
+mod round;
 mod tally;
 mod turn;
+
+#[cfg(test)]
+mod stage;
 
 use crate::call::{CommandName, Part, Phase, Provider, RawCall};
 use crate::catalogue::plan::Plan;
@@ -25,6 +30,8 @@ use crate::rules::{Intent, Rules};
 use crate::telemetry::{Ledger, Limiter, Metrics, ReasonLimiters};
 use crate::verdict::{Decision, OnFault};
 use bumpalo::Bump;
+use round::Seated;
+pub use round::{Received, Seat};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -97,14 +104,10 @@ thread_local! {
 
 /// How far a call came without waiting.
 enum Step {
+    /// It is answered, and counted.
     Done(Outgoing),
     /// Its records are in the worker's turn.
-    Wait {
-        place: Place,
-        tally: Tally,
-        provider: Provider,
-        accepted: Outgoing,
-    },
+    Wait { place: Place, tally: Tally, provider: Provider, accepted: Outgoing },
 }
 
 impl Intake {
@@ -115,13 +118,31 @@ impl Intake {
         Turn::new(Arc::clone(&self.log), metrics, ledger, self.hold, self.waits_for_kafka)
     }
 
-    /// Takes one call; the future is ready at once when the log is immediate and has room. `turn` is
-    /// that of this thread; unless the log is immediate this runs inside a `LocalSet`.
+    /// Takes one call by itself; the future is ready at once when the log is immediate and has room.
+    /// `turn` is that of this thread, which is inside a `LocalSet`.
     pub async fn take(&self, turn: &Rc<Turn>, call: &RawCall<'_>) -> Outgoing {
-        let step = catch_unwind(AssertUnwindSafe(|| self.step(turn, call)));
+        let step = self.step(turn, call);
+        self.answered(turn, step).await
+    }
+
+    /// Takes a request together with those that arrive in the same turn of this thread's event loop.
+    /// When the future is dropped, [`Seat::is_counted`] says whether the call was.
+    pub async fn take_in_round<R: Received + 'static>(
+        &self,
+        turn: &Rc<Turn>,
+        seat: &Rc<Seat<R>>,
+    ) -> Outgoing {
+        if turn.rounds.is_alone() {
+            return self.take(turn, &seat.call()).await;
+        }
+        let step = Seated::new(self, turn, seat).await;
+        self.answered(turn, step).await
+    }
+
+    async fn answered(&self, turn: &Rc<Turn>, step: Step) -> Outgoing {
         match step {
-            Ok(Step::Done(outgoing)) => outgoing,
-            Ok(Step::Wait { place, tally, provider, accepted }) => match place.await {
+            Step::Done(outgoing) => outgoing,
+            Step::Wait { place, tally, provider, accepted } => match place.await {
                 Ok(()) => {
                     tally.count(&self.metrics, provider);
                     turn.give_back(tally);
@@ -130,7 +151,6 @@ impl Intake {
                 }
                 Err(late) => self.late(provider, tally.has_row(), late),
             },
-            Err(_) => self.panicked(call),
         }
     }
 
@@ -188,7 +208,13 @@ impl Intake {
         outgoing
     }
 
+    /// Takes a call as far as it comes without waiting.
     fn step(&self, turn: &Rc<Turn>, call: &RawCall<'_>) -> Step {
+        let step = catch_unwind(AssertUnwindSafe(|| self.step_in_scratch(turn, call)));
+        step.unwrap_or_else(|_| Step::Done(self.panicked(call)))
+    }
+
+    fn step_in_scratch(&self, turn: &Rc<Turn>, call: &RawCall<'_>) -> Step {
         SCRATCH.with(|scratch| {
             let scratch = &mut *scratch.borrow_mut();
             scratch.arena.reset();

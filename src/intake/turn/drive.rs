@@ -32,6 +32,8 @@ pub(super) async fn drive(driver: Driver) {
     let mut armed: Option<Instant> = None;
     loop {
         let (in_hand, blocked) = {
+            // Whatever a call has said so far is looked at now.
+            turn.called.set(false);
             let state = &mut *turn.state.borrow_mut();
             turn.hand_over(state);
             turn.settle(state);

@@ -90,6 +90,20 @@ pub(in crate::intake) struct Place {
     pub(super) at: Option<usize>,
 }
 
+impl Place {
+    /// Has a call told that does not wait on its place yet.
+    pub(in crate::intake) fn enroll(&mut self, waker: Waker) {
+        let index = self.patience as usize;
+        if self.epoch.outcomes[index].get().is_some() {
+            waker.wake();
+            return;
+        }
+        let mut waiters = self.epoch.waiters[index].borrow_mut();
+        waiters.push(waker);
+        self.at = Some(waiters.len() - 1);
+    }
+}
+
 impl Future for Place {
     type Output = Result<(), Late>;
 

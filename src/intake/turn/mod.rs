@@ -18,12 +18,11 @@ mod drive;
 mod epoch;
 
 #[cfg(test)]
-mod double;
-#[cfg(test)]
 mod tests;
 
 pub(super) use epoch::{Late, Patience, Place};
 
+use super::round::Rounds;
 use super::tally::{Records, RecordsMark, Tally};
 use crate::clock;
 use crate::journal::{AppendError, Log, Sequence};
@@ -86,6 +85,8 @@ pub struct Turn {
     hold: Duration,
     waits_for_kafka: bool,
     state: RefCell<State>,
+    /// Calls of this turn that are taken in together.
+    pub(super) rounds: Rounds,
     /// Tallies of calls that were answered, for their memory.
     tallies: RefCell<Vec<Tally>>,
     /// Whether [`drive()`] runs, whether it has something to do, and how to wake it.
@@ -115,6 +116,7 @@ impl Turn {
             hold,
             waits_for_kafka,
             state: RefCell::default(),
+            rounds: Rounds::default(),
             tallies: RefCell::default(),
             driven: Cell::new(false),
             called: Cell::new(false),
@@ -157,6 +159,14 @@ impl Turn {
         batch.clear();
         counted.take_in(records);
         writing
+    }
+
+    /// A round is written: hands it over, for the task that would do so comes behind all its handlers.
+    pub(super) fn end_round(&self) {
+        let state = &mut *self.state.borrow_mut();
+        if state.open.is_some() && state.blocked.is_none() {
+            self.hand_over(state);
+        }
     }
 
     /// A tally for the call after one that waits.

@@ -3,148 +3,15 @@
 //! In: calls on one worker, and what the log does to them. Out: which call is answered when and how,
 //! what the log was offered, and what was counted.
 
-use super::double::Double;
-use super::{Patience, Turn};
-use crate::call::{Headers, Provider, RawCall};
-use crate::catalogue::Catalogue;
-use crate::clock;
-use crate::dialect::door::{Door, Everybody};
-use crate::event::{EventFormat, TopicBy};
-use crate::intake::{Intake, Outgoing};
-use crate::normalise::{Normaliser, Settings};
+use super::Patience;
+use crate::call::Provider;
+use crate::intake::stage::{AFTER, BEFORE, Stage, UNHEARD_OF, on_a_worker, settle, told};
 use crate::record::Head;
-use crate::rules::AllowAll;
-use crate::telemetry::{Ledger, Limiter, Metrics, ReasonLimiters};
-use crate::verdict::OnFault;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
-use tokio::task::{JoinHandle, LocalSet, spawn_local, yield_now};
+use std::time::Duration;
+use tokio::task::spawn_local;
 use tokio::time::sleep;
-
-const HOLD: Duration = Duration::from_secs(1);
-const AFTER: &str = "/callbackAfterDisMissGroupCommand";
-const BEFORE: &str = "/callbackBeforeSetGroupMemberInfoCommand";
-const UNHEARD_OF: &str = "/callbackOfTomorrowCommand";
-
-struct NoHeaders;
-
-impl Headers for NoHeaders {
-    fn get(&self, _name: &str) -> Option<&[u8]> {
-        None
-    }
-}
-
-/// One worker over a double.
-struct Stage {
-    log: Arc<Double>,
-    intake: Rc<Intake>,
-    turn: Rc<Turn>,
-}
-
-impl Stage {
-    fn new(waits_for_kafka: bool) -> Self {
-        static CATALOGUE: OnceLock<Arc<Catalogue>> = OnceLock::new();
-        let catalogue = CATALOGUE.get_or_init(|| Arc::new(Catalogue::embedded()));
-        let settings = Settings {
-            topic_prefix: "im.".to_owned(),
-            topic_by: TopicBy::Kind,
-            event_format: EventFormat::Structured,
-            event_bytes_max: 1 << 20,
-        };
-        let log = Arc::new(Double::default());
-        let intake = Intake {
-            door: Door::new(Arc::clone(catalogue), "demo", Box::new(Everybody)),
-            normaliser: Arc::new(Normaliser::new(Arc::clone(catalogue), settings)),
-            rules: Box::new(AllowAll),
-            log: Arc::<Double>::clone(&log),
-            metrics: Arc::new(Metrics::new(catalogue, "0", "0")),
-            ledger: Arc::new(Ledger::default()),
-            hold: HOLD,
-            waits_for_kafka,
-            on_fault: OnFault::Allow,
-            refusals: ReasonLimiters::new(),
-            oversize: Limiter::new(),
-            dropped: Limiter::new(),
-        };
-        let turn = intake.turn();
-        Self { log, intake: Rc::new(intake), turn }
-    }
-
-    /// A call on a task of its own; what was answered, and after how long.
-    fn call(&self, path: &'static str, group: &str) -> JoinHandle<(Outgoing, Duration)> {
-        self.send(path, format!("{{\"groupID\":\"{group}\",\"userID\":\"u\",\"ownerID\":\"o\"}}"))
-    }
-
-    fn send(&self, path: &'static str, body: String) -> JoinHandle<(Outgoing, Duration)> {
-        let (intake, turn) = (Rc::clone(&self.intake), Rc::clone(&self.turn));
-        intake.ledger.received();
-        spawn_local(async move {
-            let started = clock::now();
-            let call = RawCall {
-                provider: Provider::OpenIm,
-                path,
-                query: "",
-                headers: &NoHeaders,
-                peer: None,
-                body: body.as_bytes(),
-                received_at_ms: 1_735_689_600_123,
-            };
-            let outgoing = intake.take(&turn, &call).await;
-            (outgoing, started.elapsed_now())
-        })
-    }
-
-    fn metric(&self, series: &str) -> u64 {
-        let text = String::from_utf8(self.intake.metrics.text()).expect("metrics are text");
-        let start = format!("imbridge_{series} ");
-        let line = text.lines().find_map(|line| line.strip_prefix(&start));
-        line.unwrap_or_else(|| panic!("no {series}")).parse().expect("a whole number")
-    }
-
-    fn refused(&self, reason: &str) -> u64 {
-        self.metric(&format!("callbacks_refused_total{{provider=\"openim\",reason=\"{reason}\"}}"))
-    }
-
-    fn dismissed(&self) -> u64 {
-        self.metric("records_total{kind=\"group.dismissed\"}")
-    }
-}
-
-trait ElapsedNow {
-    fn elapsed_now(&self) -> Duration;
-}
-
-impl ElapsedNow for Instant {
-    /// In the time that stands still.
-    fn elapsed_now(&self) -> Duration {
-        clock::now().duration_since(*self)
-    }
-}
-
-/// Runs a test on a worker like those of the server, in time that moves only when all wait for it.
-fn on_a_worker<F: Future<Output = ()>>(test: impl FnOnce() -> F) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime can be had");
-    runtime.block_on(LocalSet::new().run_until(async { test().await }));
-}
-
-/// Lets everything run that does not wait for time.
-async fn settle() {
-    for _ in 0..20 {
-        yield_now().await;
-    }
-}
-
-/// As status and the time it took, in milliseconds.
-async fn told(call: JoinHandle<(Outgoing, Duration)>) -> (u16, u128) {
-    let (outgoing, took) = call.await.expect("no call panics");
-    (outgoing.status, took.as_millis())
-}
 
 #[test]
 fn calls_of_one_turn_are_handed_over_together_and_answered_once_they_are_safe() {
@@ -226,7 +93,7 @@ fn a_full_log_is_waited_for_from_the_moment_it_ran_full() {
         sleep(Duration::from_secs(5)).await;
         let (outgoing, took) = stage.call(AFTER, "c").await.expect("no call panics");
         assert_eq!((outgoing.status, took), (503, Duration::ZERO), "at once");
-        assert_eq!(outgoing.headers, [("Retry-After", "1")]);
+        assert_eq!(outgoing.headers, [("retry-after", "1")]);
         assert_eq!(stage.refused("journal"), 3);
         assert_eq!((stage.dismissed(), stage.log.batches().len()), (0, 0));
         let records = stage.intake.ledger.snapshot().records;

@@ -13,37 +13,40 @@ use tokio::sync::Notify;
 
 /// A log that is as slow, full or broken as it is told to be.
 #[derive(Debug, Default)]
-pub(super) struct Double {
-    pub(super) now: Mutex<Now>,
+pub(in crate::intake) struct Double {
+    pub(in crate::intake) now: Mutex<Now>,
     progress: Notify,
     room: Notify,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Now {
+#[expect(clippy::struct_excessive_bools, reason = "each is a fault that a test turns on")]
+pub(in crate::intake) struct Now {
     /// Group ids of the records of each batch that was taken.
-    pub(super) batches: Vec<Vec<String>>,
-    pub(super) head: u64,
-    pub(super) written: u64,
-    pub(super) durable: u64,
-    pub(super) full_since: Option<Instant>,
+    pub(in crate::intake) batches: Vec<Vec<String>>,
+    pub(in crate::intake) head: u64,
+    pub(in crate::intake) written: u64,
+    pub(in crate::intake) durable: u64,
+    pub(in crate::intake) full_since: Option<Instant>,
     /// When the write began that does not end.
-    pub(super) stalled_since: Option<Instant>,
-    pub(super) queue_is_full: bool,
-    pub(super) poisoned: bool,
-    pub(super) panics: bool,
-    pub(super) offered: usize,
+    pub(in crate::intake) stalled_since: Option<Instant>,
+    pub(in crate::intake) queue_is_full: bool,
+    pub(in crate::intake) poisoned: bool,
+    pub(in crate::intake) panics: bool,
+    /// What is taken is safe, and the log says so.
+    pub(in crate::intake) immediate: bool,
+    pub(in crate::intake) offered: usize,
 }
 
 impl Double {
     /// All that was taken is written and safe.
-    pub(super) fn catch_up(&self) {
+    pub(in crate::intake) fn catch_up(&self) {
         let head = self.now.lock().head;
         self.catch_up_to(head);
     }
 
     /// All that was taken is written, and safe up to a position.
-    pub(super) fn catch_up_to(&self, durable: u64) {
+    pub(in crate::intake) fn catch_up_to(&self, durable: u64) {
         let mut now = self.now.lock();
         (now.written, now.durable, now.stalled_since) = (now.head, durable, None);
         drop(now);
@@ -51,25 +54,25 @@ impl Double {
     }
 
     /// All that was taken is written and not yet safe.
-    pub(super) fn write(&self) {
+    pub(in crate::intake) fn write(&self) {
         let mut now = self.now.lock();
         (now.written, now.stalled_since) = (now.head, None);
     }
 
-    pub(super) fn run_full(&self) {
+    pub(in crate::intake) fn run_full(&self) {
         self.now.lock().full_since = Some(clock::now());
     }
 
-    pub(super) fn make_room(&self) {
+    pub(in crate::intake) fn make_room(&self) {
         self.now.lock().full_since = None;
         self.room.notify_waiters();
     }
 
-    pub(super) fn stall(&self) {
+    pub(in crate::intake) fn stall(&self) {
         self.now.lock().stalled_since = Some(clock::now());
     }
 
-    pub(super) fn batches(&self) -> Vec<Vec<String>> {
+    pub(in crate::intake) fn batches(&self) -> Vec<Vec<String>> {
         self.now.lock().batches.clone()
     }
 }
@@ -103,7 +106,7 @@ impl Log for Double {
     }
 
     fn is_immediate(&self) -> bool {
-        false
+        self.now.lock().immediate
     }
 
     fn durable(&self) -> Sequence {
