@@ -5,7 +5,8 @@
 //! all chunks stay below the budget plus one batch; a log that has less than an eighth free and
 //! cannot take a batch is full, and takes nothing until an eighth is free again, so that intake does
 //! not flutter between taking and refusing. With more than that free only the batch that does not
-//! fit is refused: it may wait for what is confirmed next, and smaller ones pass it.
+//! fit is refused: it may wait for what is confirmed next, and smaller ones pass it. A closed log takes
+//! nothing; what is in it can still be read and confirmed.
 
 use super::{AppendError, Aside, Chunk, Log, NoDirectory, Read, Sequence, Usage};
 use crate::clock;
@@ -20,7 +21,8 @@ use tokio::sync::Notify;
 
 /// A chunk that is this large is sealed even when nobody reads; what one confirmation can free.
 const CHUNK_BYTES: usize = 256 * 1024;
-/// Buffers of freed chunks that are kept for new ones: 4 MiB at most.
+/// Buffers of freed chunks that are kept for new ones: 8 MiB at most, for a buffer may have grown to
+/// twice its chunk.
 const SPARE_BUFFERS: usize = 16;
 
 /// See the module's documentation.
@@ -45,6 +47,8 @@ struct State {
     bytes: u64,
     confirmed: Sequence,
     full_since: Option<Instant>,
+    /// Since when nothing is taken any more.
+    closed_since: Option<Instant>,
     /// Since when batches are refused that a log with room for others has none for.
     crowded_since: Option<Instant>,
     spare: Vec<Vec<u8>>,
@@ -65,6 +69,7 @@ impl MemoryLog {
                 bytes: 0,
                 confirmed: Sequence::NONE,
                 full_since: None,
+                closed_since: None,
                 crowded_since: None,
                 spare: Vec::new(),
             }),
@@ -149,6 +154,9 @@ impl Log for MemoryLog {
     fn append(&self, batch: &mut Batch) -> Result<RangeInclusive<Sequence>, AppendError> {
         let range = {
             let mut state = self.state.lock();
+            if let Some(since) = state.closed_since {
+                return Err(AppendError::Stalled { since });
+            }
             let bytes = batch.bytes().len() as u64;
             if let Some(since) = state.refused_since(bytes, self.bytes_max) {
                 return Err(AppendError::Full { since });
@@ -259,6 +267,7 @@ impl Log for MemoryLog {
     }
 
     fn close(&self, _within: Duration) -> u64 {
+        self.state.lock().closed_since.get_or_insert_with(clock::now);
         let usage = self.usage();
         usage.head.0 - usage.confirmed.0
     }
@@ -365,6 +374,18 @@ mod tests {
         let _sealed = log.read(Sequence::FIRST);
         log.confirm(Sequence::FIRST);
         assert!(log.append(&mut batch(&["next"])).is_ok());
+    }
+
+    /// At a stop that was hurried, requests in progress were accepted after the loss was counted.
+    #[test]
+    fn a_closed_log_takes_nothing_and_gives_what_it_has() {
+        let log = MemoryLog::new(1 << 20);
+        log.append(&mut batch(&["a", "b"])).expect("there is room");
+        assert_eq!(log.close(Duration::ZERO), 2);
+        assert!(matches!(log.append(&mut batch(&["c"])), Err(AppendError::Stalled { .. })));
+        assert_eq!(read_all(&log, Sequence::FIRST).len(), 2);
+        log.confirm(Sequence(2));
+        assert_eq!(log.close(Duration::ZERO), 0);
     }
 
     #[test]
