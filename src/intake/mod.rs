@@ -38,7 +38,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tally::{Records, Tally};
+use tally::{Records, RecordsMark, Tally};
 pub use turn::Turn;
 use turn::{Late, Patience, Place};
 
@@ -228,8 +228,10 @@ impl Intake {
             }
             if scratch.batch.capacity() > SCRATCH_BYTES_KEPT {
                 scratch.batch = Batch::new();
-                scratch.tally = Tally::default();
                 scratch.records = Records::default();
+            }
+            if scratch.tally.is_large() {
+                scratch.tally = Tally::default();
             }
             step
         })
@@ -306,7 +308,7 @@ impl Intake {
     }
 
     /// Appends and counts what a call wrote past the turn.
-    fn append(&self, batch: &mut Batch, records: &Records) -> Result<(), AppendError> {
+    fn append(&self, batch: &mut Batch, records: &mut Records) -> Result<(), AppendError> {
         let count = u64::from(batch.records());
         if count > 0 {
             self.ledger.appended(count);
@@ -314,7 +316,13 @@ impl Intake {
             appended.inspect_err(|_| self.ledger.not_appended(count))?;
             records.count(&self.metrics);
         }
+        self.hand_asides_over(records);
         Ok(())
+    }
+
+    fn hand_asides_over(&self, records: &mut Records) {
+        let all = RecordsMark::default();
+        records.hand_asides_over(all, &*self.log, &self.metrics, &self.ledger);
     }
 
     /// The answer to an after-callback that was not accepted in time.
@@ -356,15 +364,15 @@ impl Intake {
     }
 
     /// Appends the records of a before-callback if that can be done at once; counts them in any case.
-    fn try_append(&self, batch: &mut Batch, records: &Records) {
+    fn try_append(&self, batch: &mut Batch, records: &mut Records) {
         let count = u64::from(batch.records());
         if count == 0 {
-            return;
+            return self.hand_asides_over(records);
         }
         self.ledger.appended(count);
         let Err(error) = self.log.try_append(batch) else {
             records.count(&self.metrics);
-            return;
+            return self.hand_asides_over(records);
         };
         self.ledger.not_appended(count);
         let reason = match error {
@@ -412,9 +420,8 @@ impl Intake {
         tally.event(event);
         let written = self.normaliser.write(callback, event, decision, batch);
         if written != Written::Whole {
-            // Before the record is appended: there is no time at which neither is in the journal.
             let json = self.normaliser.whole(callback, event, decision);
-            self.too_large(event, written, json);
+            self.too_large(event, written, json, records);
         }
         if !matches!(written, Written::TooLarge(_)) {
             records.add(callback.provider, event);
@@ -422,13 +429,12 @@ impl Intake {
     }
 
     /// Keeps an event whole whose record goes out without `raw`, or not at all.
-    fn too_large(&self, event: &Event<'_>, written: Written, json: Vec<u8>) {
+    fn too_large(&self, event: &Event<'_>, written: Written, json: Vec<u8>, records: &mut Records) {
         let (id, bytes) = (event.id, json.len());
         let folder = match written {
             Written::Whole | Written::WithoutRaw => Folder::Oversize,
             Written::TooLarge(_) => Folder::DeadLetter,
         };
-        self.metrics.records_oversize.inc();
         if let Some(count) = self.oversize.pass(clock::now()) {
             match written {
                 Written::Whole | Written::WithoutRaw => tracing::warn!(
@@ -447,12 +453,7 @@ impl Intake {
                 ),
             }
         }
-        self.log.put_aside(Aside { folder, id: id.to_owned(), json });
-        if folder == Folder::DeadLetter {
-            self.metrics.kafka.dead_letters.with_label_values(&["too_large"]).inc();
-            self.ledger.appended(1);
-            self.ledger.dead_lettered(1);
-        }
+        records.put_aside(Aside { folder, id: id.to_owned(), json });
     }
 
     fn turned_away(&self, call: &RawCall<'_>, refused: &Refused<'_>) -> Outgoing {

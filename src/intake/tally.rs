@@ -5,8 +5,12 @@
 
 use crate::call::{CommandName, Part, Provider, RowIndex};
 use crate::catalogue::plan::KindIndex;
+use crate::journal::{Aside, Folder, Log};
 use crate::normalise::{Event, Reason};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Ledger, Metrics};
+
+/// Elements of a call from which on the memory of its tally is given back.
+const LARGE: usize = 1024;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
@@ -19,6 +23,11 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// Whether a large call has blown it up, so that it is not worth keeping.
+    pub(super) fn is_large(&self) -> bool {
+        self.rows.capacity() > LARGE || self.times_ms.capacity() > LARGE
+    }
+
     pub(super) fn clear(&mut self) {
         self.rows.clear();
         self.times_ms.clear();
@@ -69,29 +78,35 @@ impl Tally {
 pub(super) struct Records {
     kinds: Vec<KindIndex>,
     reasons: Vec<(Provider, Reason)>,
+    /// Whole events whose records went out without `raw`, or that have none.
+    asides: Vec<Aside>,
 }
 
 /// How many there were at a moment.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RecordsMark {
     kinds: usize,
     reasons: usize,
+    asides: usize,
 }
 
 impl Records {
     pub(super) fn clear(&mut self) {
         self.kinds.clear();
         self.reasons.clear();
+        self.asides.clear();
     }
 
     pub(super) fn mark(&self) -> RecordsMark {
-        RecordsMark { kinds: self.kinds.len(), reasons: self.reasons.len() }
+        let (kinds, reasons) = (self.kinds.len(), self.reasons.len());
+        RecordsMark { kinds, reasons, asides: self.asides.len() }
     }
 
     /// Forgets those that came after a mark.
     pub(super) fn cut(&mut self, mark: RecordsMark) {
         self.kinds.truncate(mark.kinds);
         self.reasons.truncate(mark.reasons);
+        self.asides.truncate(mark.asides);
     }
 
     /// A record of this event stands in the batch.
@@ -106,6 +121,37 @@ impl Records {
     pub(super) fn take_in(&mut self, other: &mut Self) {
         self.kinds.append(&mut other.kinds);
         self.reasons.append(&mut other.reasons);
+        self.asides.append(&mut other.asides);
+    }
+
+    /// Keeps an event whole until its call's records are in the log.
+    pub(super) fn put_aside(&mut self, aside: Aside) {
+        self.asides.push(aside);
+    }
+
+    /// Whether nothing was put aside behind a mark.
+    pub(super) fn is_whole_since(&self, mark: RecordsMark) -> bool {
+        self.asides.len() == mark.asides
+    }
+
+    /// Gives the log what was put aside behind a mark. Only now: a call that is refused leaves no file
+    /// and no count behind, however often its sender comes back with it.
+    pub(super) fn hand_asides_over(
+        &mut self,
+        mark: RecordsMark,
+        log: &dyn Log,
+        metrics: &Metrics,
+        ledger: &Ledger,
+    ) {
+        for aside in self.asides.drain(mark.asides..) {
+            metrics.records_oversize.inc();
+            if aside.folder == Folder::DeadLetter {
+                metrics.kafka.dead_letters.with_label_values(&["too_large"]).inc();
+                ledger.appended(1);
+                ledger.dead_lettered(1);
+            }
+            log.put_aside(aside);
+        }
     }
 
     /// How many are of a kind, and how many of none.

@@ -4,7 +4,7 @@
 //! always holds: it does nothing by itself; positions are dense, as in every log.
 
 use crate::clock;
-use crate::journal::{AppendError, Aside, Log, Read, Sequence, Usage};
+use crate::journal::{AppendError, Aside, Folder, Log, Read, Sequence, Usage};
 use crate::record::Batch;
 use parking_lot::Mutex;
 use std::ops::RangeInclusive;
@@ -36,6 +36,10 @@ pub(in crate::intake) struct Now {
     /// What is taken is safe, and the log says so.
     pub(in crate::intake) immediate: bool,
     pub(in crate::intake) offered: usize,
+    /// Where files went.
+    pub(in crate::intake) asides: Vec<Folder>,
+    /// Batches of more bytes find no room since then.
+    pub(in crate::intake) crowded: Option<(usize, Instant)>,
 }
 
 impl Double {
@@ -90,6 +94,11 @@ impl Log for Double {
         if let Some(since) = now.full_since {
             return Err(AppendError::Full { since });
         }
+        if let Some((bytes, since)) = now.crowded
+            && batch.bytes().len() > bytes
+        {
+            return Err(AppendError::Full { since });
+        }
         if let Some(since) = now.stalled_since.filter(|_| now.queue_is_full) {
             return Err(AppendError::Stalled { since });
         }
@@ -137,7 +146,9 @@ impl Log for Double {
         &self.room
     }
 
-    fn put_aside(&self, _aside: Aside) {}
+    fn put_aside(&self, aside: Aside) {
+        self.now.lock().asides.push(aside.folder);
+    }
 
     fn put_aside_now(&self, _aside: &Aside) -> std::io::Result<()> {
         Ok(())

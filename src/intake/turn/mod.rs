@@ -42,6 +42,9 @@ use std::time::{Duration, Instant};
 /// A hand-over is not made larger than this: what a log without room is offered again and again
 /// should find room piece by piece.
 const EPOCH_BYTES: usize = 1 << 20;
+/// Records that wait for room on one worker are not more than this and one call's: a call that finds so
+/// much before it is refused.
+const FILLED_BYTES_MAX: usize = 64 << 20;
 /// Tallies that are kept for their memory: about as many as wait at once on a device that works.
 const TALLIES_KEPT: usize = 256;
 /// A command without a row may be a new before-command, and somebody waits: it is not held, only
@@ -75,6 +78,13 @@ struct State {
     handed: VecDeque<Handed>,
     /// Since when the log has taken nothing, as it said at the last attempt.
     blocked: Option<Instant>,
+}
+
+impl State {
+    /// Bytes of records that are not handed over, without those that calls join now.
+    fn filled_bytes(&self) -> usize {
+        self.filled.iter().map(|filled| filled.batch.bytes().len()).sum()
+    }
 }
 
 /// See the module's documentation; one per worker thread.
@@ -177,7 +187,7 @@ impl Turn {
     /// Keeps the memory of a tally that is not needed any more.
     pub(super) fn give_back(&self, tally: Tally) {
         let mut tallies = self.tallies.borrow_mut();
-        if tallies.len() < TALLIES_KEPT {
+        if tallies.len() < TALLIES_KEPT && !tally.is_large() {
             tallies.push(tally);
         }
     }
@@ -236,6 +246,10 @@ impl Turn {
         *blocked = None;
     }
 
+    fn hand_asides_over(&self, records: &mut Records, mark: RecordsMark) {
+        records.hand_asides_over(mark, &*self.log, &self.metrics, &self.ledger);
+    }
+
     /// The last position of a batch in the log; `None` when the log panicked and its calls were told.
     fn append(
         &self,
@@ -250,6 +264,7 @@ impl Turn {
         match appended {
             Ok(Ok(range)) => {
                 records.count(&self.metrics);
+                self.hand_asides_over(records, RecordsMark::default());
                 records.clear();
                 return Ok(Some(*range.end()));
             }
@@ -341,6 +356,10 @@ impl Turn {
             }
             !over
         });
+        // What was large and is gone may have stood in the way of small ones.
+        self.hand_over(state);
+        let Some(blocked) = state.blocked else { return };
+        let over = |epoch: &Epoch| self.deadline(epoch, blocked, Patience::Held) <= now;
         if let Some(epoch) = state.open.take_if(|epoch| over(epoch)) {
             epoch.tell_all(Err(Late::Journal));
             state.batch.clear();
@@ -383,6 +402,9 @@ impl Writing<'_> {
         let turn = self.turn;
         let state = &mut *self.state;
         if state.batch.mark() == self.mark {
+            if !state.records.is_whole_since(self.records_mark) {
+                turn.hand_asides_over(&mut state.records, self.records_mark);
+            }
             return Ok(None);
         }
         let fresh = state.open.is_none();
@@ -391,8 +413,9 @@ impl Writing<'_> {
             // Asked anew by every call: a word that there is room again may still be on its way.
             turn.hand_over(state);
         }
+        let crowded = state.filled_bytes() >= FILLED_BYTES_MAX;
         if let Some(since) = state.blocked
-            && (patience == Patience::Unheld || since + turn.hold <= clock::now())
+            && (crowded || patience == Patience::Unheld || since + turn.hold <= clock::now())
         {
             if fresh {
                 state.open = None;
@@ -409,6 +432,9 @@ impl Writing<'_> {
             let (batch, records) =
                 (std::mem::take(&mut state.batch), std::mem::take(&mut state.records));
             state.filled.push_back(Filled { epoch, batch, records });
+            if state.filled_bytes() >= FILLED_BYTES_MAX {
+                turn.hand_over(state);
+            }
         }
         turn.call();
         Ok(Some(Place { epoch, patience, at: None }))
@@ -418,8 +444,12 @@ impl Writing<'_> {
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
         if !self.finished {
-            self.state.batch.cut(self.mark);
-            self.state.records.cut(self.records_mark);
+            let State { batch, records, .. } = &mut *self.state;
+            batch.cut(self.mark);
+            records.cut(self.records_mark);
+            if batch.is_empty() && batch.capacity() > EPOCH_BYTES {
+                *batch = Batch::new();
+            }
         }
     }
 }

@@ -5,12 +5,14 @@
 
 use super::Patience;
 use crate::call::Provider;
+use crate::clock;
 use crate::intake::stage::{AFTER, BEFORE, Stage, UNHEARD_OF, on_a_worker, settle, told};
+use crate::journal::Folder;
 use crate::record::Head;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::task::spawn_local;
+use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::sleep;
 
 #[test]
@@ -352,5 +354,75 @@ fn nothing_is_offered_again_and_again_while_there_is_no_room() {
         settle().await;
         assert!(stage.log.now.lock().offered <= 2, "{}", stage.log.now.lock().offered);
         assert_eq!(told(call).await, (503, 1000));
+    });
+}
+
+/// A large call without room took the small ones behind it with it, although there was room for them.
+#[test]
+fn large_calls_that_are_given_up_make_way_for_small_ones() {
+    on_a_worker(async || {
+        let stage = Stage::new(false);
+        stage.log.now.lock().crowded = Some((1 << 20, clock::now()));
+        let long = "x".repeat(700_000);
+        let large = ["l", "m"].map(|group| {
+            stage.send(AFTER, format!("{{\"groupID\":\"{group}\",\"x\":\"{long}\"}}"))
+        });
+        settle().await;
+        sleep(Duration::from_millis(500)).await;
+        let small = stage.call(AFTER, "small");
+        settle().await;
+        for large in large {
+            assert_eq!(told(large).await, (503, 1000));
+        }
+        settle().await;
+        assert_eq!(stage.log.batches(), [["small"]]);
+        stage.log.catch_up();
+        assert_eq!(told(small).await, (200, 500));
+    });
+}
+
+#[test]
+fn a_call_that_is_refused_leaves_no_file_and_no_count() {
+    on_a_worker(async || {
+        let stage = Stage::new(false);
+        stage.log.run_full();
+        let large = || {
+            let long = "x".repeat(1 << 20);
+            stage.send(AFTER, format!("{{\"groupID\":\"a\",\"ownerID\":\"o\",\"x\":\"{long}\"}}"))
+        };
+        assert_eq!(told(large()).await, (503, 1000));
+        assert_eq!(
+            (stage.log.now.lock().asides.len(), stage.metric("records_oversize_total")),
+            (0, 0)
+        );
+        stage.log.make_room();
+        let call = large();
+        settle().await;
+        stage.log.catch_up();
+        assert_eq!(told(call).await, (200, 0));
+        assert_eq!(stage.log.now.lock().asides, [Folder::Oversize]);
+        assert_eq!(stage.metric("records_oversize_total"), 1);
+    });
+}
+
+#[test]
+fn what_waits_for_room_on_a_worker_is_bounded() {
+    on_a_worker(async || {
+        let stage = Stage::new(false);
+        stage.log.run_full();
+        let long = "x".repeat(500_000);
+        let calls: Vec<_> = (0..400)
+            .map(|at| stage.send(AFTER, format!("{{\"groupID\":\"{at}\",\"x\":\"{long}\"}}")))
+            .collect();
+        settle().await;
+        let refused = calls.iter().filter(|call| call.is_finished()).count();
+        assert!((200..390).contains(&refused), "{refused} of 400, a MB each, were too many");
+        stage.log.make_room();
+        settle().await;
+        stage.log.catch_up();
+        settle().await;
+        assert!(calls.iter().all(JoinHandle::is_finished));
+        let requests = stage.intake.ledger.snapshot().requests;
+        assert_eq!((requests.accepted, requests.refused), (400 - refused as u64, refused as u64));
     });
 }
