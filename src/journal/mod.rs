@@ -19,9 +19,9 @@
 //! ahead-<n>                      a segment prepared for later; removed at the start. One with a
 //!                                header was in use and lost its name: it takes the one of its header
 //! *.tmp                          an unfinished file; removed at the start
-//! 00000000000000000001.new       a segment written again after a failed sync; it takes the name .seg
-//!                                at the start if that is free, for then it is complete and synced,
-//!                                and is removed otherwise
+//! 00000000000000000001.new       a segment written again after a failed sync, complete and synced
+//!                                before it has this name; at the start it takes the name .seg, and
+//!                                what still has that one goes to quarantine
 //! quarantine/                    damaged, foreign and unfinished files: copies and what was moved away
 //! oversize/<id>.json             whole events whose records went out without `raw`
 //! deadletter/<id>.json           events that Kafka cannot take

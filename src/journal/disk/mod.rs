@@ -362,4 +362,6 @@ impl Log for DiskLog {
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod hiccups;
+#[cfg(test)]
 mod tests;

@@ -3,11 +3,10 @@
 //! In: a segment. Out: its bytes in `quarantine/`, synced. What always holds: what stands there is
 //! never overwritten; a name is made of the first position, the journal and the reason.
 
+use crate::journal::folders::QUARANTINE as FOLDER;
 use crate::journal::storage::{Space, Storage, StoredFile};
 use std::io;
 
-/// The folder.
-pub(super) const FOLDER: &str = "quarantine";
 /// Bytes copied at a time.
 const PIECE_BYTES: usize = 256 * 1024;
 /// What a device loses at a time; a piece that cannot be read is narrowed down to this.
@@ -61,11 +60,21 @@ pub(super) fn copy(
     Ok(at - range.start)
 }
 
+/// Moves a file of the journal's directory away, under a name that is free, and makes that safe.
+///
+/// # Errors
+/// The device; the file is where it was, or has moved and that is not safe.
+pub(super) fn take(storage: &dyn Storage, file: &str, name: &str) -> io::Result<()> {
+    rename(storage, file, name)?;
+    storage.sync_folder(FOLDER)?;
+    storage.sync_folder("")
+}
+
 /// Moves a file of the journal's directory away, under a name that is free.
 ///
 /// # Errors
 /// The device; the file is where it was.
-pub(super) fn take(storage: &dyn Storage, file: &str, name: &str) -> io::Result<()> {
+pub(super) fn rename(storage: &dyn Storage, file: &str, name: &str) -> io::Result<()> {
     let there = storage.list(FOLDER)?;
     let free = |name: &str| there.iter().all(|file| file.name != name);
     let mut place = name.to_owned();
@@ -74,9 +83,7 @@ pub(super) fn take(storage: &dyn Storage, file: &str, name: &str) -> io::Result<
         number += 1;
         place = format!("{name}.{number}");
     }
-    storage.rename(file, &format!("{FOLDER}/{place}"))?;
-    storage.sync_folder(FOLDER)?;
-    storage.sync_folder("")
+    storage.rename(file, &format!("{FOLDER}/{place}"))
 }
 
 /// Removes a file, which may be missing.

@@ -155,18 +155,19 @@ impl Recovery<'_> {
         Ok(candidates)
     }
 
-    /// Ends what a stop interrupted: copies of segments that were complete get their name, prepared
-    /// segments and drafts are removed.
-    fn finish_drafts(&self, files: &[Found]) {
+    /// Ends what a stop interrupted: copies of segments get their name, prepared segments and drafts
+    /// are removed.
+    fn finish_drafts(&mut self, files: &[Found]) {
+        let there = |name: &str| files.iter().find(|other| other.name == name);
         for Found { name, .. } in files {
             let copy_of = name.strip_suffix(COPY).map(|digits| format!("{digits}{ENDING}"));
-            let copy_of = copy_of.filter(|segment| segment::first_of(segment).is_some());
-            // A segment that was in use may have kept the name it was prepared under: a rename that
-            // was not synced.
-            let copy_of = copy_of.or_else(|| self.used_ahead(name));
-            if let Some(segment) = copy_of
-                && files.iter().all(|other| other.name != segment)
+            if let Some(segment) = copy_of.filter(|name| segment::first_of(name).is_some()) {
+                self.finish_copy(name, &segment, there(&segment));
+            } else if let Some(segment) = self.used_ahead(name)
+                && there(&segment).is_none()
+                && there(&segment.replace(ENDING, COPY)).is_none()
             {
+                // It was in use, under the name it was prepared under: a rename that was not synced.
                 if let Err(error) = self.storage.rename(name, &segment) {
                     complain(self.observer, "create", &segment, &error);
                 }
@@ -175,6 +176,21 @@ impl Recovery<'_> {
             {
                 self.remove(name);
             }
+        }
+    }
+
+    /// Gives a copy its segment's name. It was whole and synced before it was called a copy; the
+    /// segment was not, or it would not have been written again.
+    fn finish_copy(&mut self, copy: &str, segment: &str, old: Option<&Found>) {
+        if let Some(old) = old {
+            let header = self.storage.open(copy).ok().and_then(|file| read_header(&*file));
+            let uuid = header.map_or(self.uuid, |header| header.uuid);
+            if !self.take(old, &uuid, "unsynced") {
+                return;
+            }
+        }
+        if let Err(error) = self.storage.rename(copy, segment) {
+            complain(self.observer, "create", segment, &error);
         }
     }
 
@@ -455,17 +471,20 @@ impl Recovery<'_> {
         }
     }
 
-    fn take(&mut self, found: &Found, uuid: &[u8; 16], reason: &'static str) {
+    /// Moves a file to quarantine; whether it is there.
+    fn take(&mut self, found: &Found, uuid: &[u8; 16], reason: &'static str) -> bool {
         let name = &found.name;
         tracing::error!(
             segment = name,
             reason,
             "segment {name} is {reason}; it goes to quarantine"
         );
-        match quarantine::take(self.storage, name, &quarantine::name(name, uuid, reason)) {
+        let taken = quarantine::take(self.storage, name, &quarantine::name(name, uuid, reason));
+        match &taken {
             Ok(()) => self.report.quarantined_bytes += found.bytes,
-            Err(error) => complain(self.observer, "quarantine", name, &error),
+            Err(error) => complain(self.observer, "quarantine", name, error),
         }
+        taken.is_ok()
     }
 
     fn remove(&self, name: &str) {

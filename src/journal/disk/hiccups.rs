@@ -1,0 +1,85 @@
+//! The log over a simulated disk that refuses single calls, and loses what was not synced.
+
+use super::tests::{Told, append_one, batch, read_all, settings, until, whole};
+use super::*;
+use crate::journal::storage::sim::{Disk, Failure, Fault, Operation, SimStorage};
+
+const FIRST: &str = "00000000000000000001.seg";
+
+fn open_on(disk: Disk, settings: Settings) -> (Arc<DiskLog>, Arc<SimStorage>, Arc<Told>) {
+    let storage = Arc::new(SimStorage::new(disk));
+    let told = Arc::new(Told::default());
+    let observer = Arc::<Told>::clone(&told);
+    let log = DiskLog::open(Arc::clone(&storage) as Arc<_>, settings, observer);
+    (log.expect("it always opens"), storage, told)
+}
+
+/// One segment for all that a test appends.
+fn roomy(ack: Level) -> Settings {
+    Settings { segment_bytes: 1 << 16, ..settings(ack) }
+}
+
+fn refuse(storage: &SimStorage, operation: Operation, ending: &'static str, times: u64) {
+    storage.fail(Fault { operation, ending, skip: 0, times, failure: Failure::Io });
+}
+
+/// What a power loss leaves that takes all that was not synced.
+fn cold(storage: &SimStorage) -> Disk {
+    storage.disk().after_power_loss(&mut |_| 0)
+}
+
+/// The old file was in quarantine, the copy had no segment's name yet, and one call failed: the next
+/// try removed the copy, the only file with the records.
+#[test]
+fn a_segment_that_is_written_again_outlives_a_failure_between_its_two_names() {
+    let between = [(Operation::SyncFolder, "quarantine", 1), (Operation::Rename, ".new", 3)];
+    for (operation, ending, times) in between {
+        let (log, storage, told) = open_on(Disk::default(), roomy(Level::Os));
+        append_one(&log);
+        until(|| cold(&storage).content(FIRST).is_some());
+        refuse(&storage, operation, ending, times);
+        refuse(&storage, Operation::Sync, ".seg", 1);
+        append_one(&log);
+        until(|| storage.ordered() == 0);
+        append_one(&log);
+        until(|| storage.disk().content(FIRST).is_some());
+        until(|| log.shared.desk.lock().failed.is_empty());
+        let killed = storage.disk().after_kill();
+        drop(log);
+        for disk in [killed, cold(&storage)] {
+            let (log, _storage, told) = open_on(disk, roomy(Level::Os));
+            assert_eq!(read_all(&log, 1), whole(1..=3), "{operation:?}");
+            assert_eq!(*told.damaged.lock(), 0);
+        }
+        assert_eq!(*told.damaged.lock(), 0);
+    }
+}
+
+/// The copy was whole and synced under its name, the power went, and what the disk had kept of the
+/// segment was taken instead.
+#[test]
+fn of_a_segment_and_its_copy_the_copy_is_taken_and_the_other_one_kept_aside() {
+    let (log, storage, _told) = open_on(Disk::default(), roomy(Level::Os));
+    log.append(&mut batch(1..=3)).expect("there is room");
+    until(|| log.written() == Sequence(3));
+    assert_eq!(log.close(Duration::from_secs(5)), 0);
+    drop(log);
+    let mut disk = cold(&storage);
+    let content = disk.content(FIRST).expect("it was synced");
+    disk.put(&FIRST.replace(".seg", ".new"), &content);
+    // As if only the head of the second record's frame had been lost, whose sync had failed.
+    let mut torn = content.clone();
+    torn[64 + 56 + 30] ^= 1;
+    disk.put(FIRST, &torn);
+    disk.take("checkpoint");
+    let (log, storage, told) = open_on(disk, roomy(Level::Os));
+    assert_eq!(read_all(&log, 1), whole(1..=3));
+    assert_eq!((*told.damaged.lock(), log.recovered().damaged), (0, 0));
+    let files = storage.disk().contents();
+    assert!(!files.contains_key(&FIRST.replace(".seg", ".new")));
+    let kept: Vec<&Vec<u8>> = files
+        .iter()
+        .filter_map(|(name, content)| name.starts_with("quarantine/").then_some(content))
+        .collect();
+    assert_eq!(kept, [&torn]);
+}
