@@ -365,7 +365,7 @@ fn a_stop_soon_after_a_failed_sync_leaves_everything_synced() {
     }
     // The first try to write it again fails too.
     let (operation, failure) = (Operation::Sync, Failure::Io);
-    for ending in [".seg", ".new"] {
+    for ending in [".seg", ".tmp"] {
         storage.fail(Fault { operation, ending, skip: 0, times: 1, failure });
     }
     assert!(eventually(PATIENCE, || storage.ordered() == 0), "both syncs fail");
