@@ -1,6 +1,6 @@
 //! The log over a simulated disk that refuses single calls, and loses what was not synced.
 
-use super::tests::{Told, append_one, batch, read_all, settings, until, whole};
+use super::tests::{PATIENCE, Told, append_one, batch, read_all, settings, until, whole};
 use super::*;
 use crate::journal::storage::sim::{Disk, Failure, Fault, Operation, SimStorage};
 
@@ -62,7 +62,7 @@ fn of_a_segment_and_its_copy_the_copy_is_taken_and_the_other_one_kept_aside() {
     let (log, storage, _told) = open_on(Disk::default(), roomy(Level::Os));
     log.append(&mut batch(1..=3)).expect("there is room");
     until(|| log.written() == Sequence(3));
-    assert_eq!(log.close(Duration::from_secs(5)), 0);
+    assert_eq!(log.close(PATIENCE), 0);
     drop(log);
     let mut disk = cold(&storage);
     let content = disk.content(FIRST).expect("it was synced");
@@ -82,4 +82,36 @@ fn of_a_segment_and_its_copy_the_copy_is_taken_and_the_other_one_kept_aside() {
         .filter_map(|(name, content)| name.starts_with("quarantine/").then_some(content))
         .collect();
     assert_eq!(kept, [&torn]);
+}
+
+/// The shipper waited for ever for a segment that was gone, or that the disk did not open.
+#[test]
+fn a_segment_that_cannot_be_opened_costs_its_records_and_holds_nobody_for_ever() {
+    let (log, storage, _told) = open_on(Disk::default(), settings(Level::Os));
+    for _ in 0..20 {
+        append_one(&log);
+    }
+    log.close(PATIENCE);
+    drop(log);
+    let left = storage.disk();
+    std::thread::scope(|scope| {
+        for is_gone in [true, false] {
+            let left = left.clone();
+            scope.spawn(move || {
+                let (log, storage, told) = open_on(left, settings(Level::Os));
+                if is_gone {
+                    storage.remove(FIRST).expect("it is there");
+                } else {
+                    refuse(&storage, Operation::Open, FIRST, 1000);
+                }
+                until(|| matches!(log.read(Sequence(1)), Read::Damaged { .. }));
+                let found = read_all(&log, 1);
+                let lost = found.iter().filter(|one| one.is_err()).count();
+                let expected = (1..=20).map(|at| if at <= lost as u64 { Err(at) } else { Ok(at) });
+                assert!(found.iter().copied().eq(expected), "{found:?}");
+                assert!((1..20).contains(&lost), "one segment: {found:?}");
+                assert_eq!(*told.damaged.lock(), lost as u64, "counted once");
+            });
+        }
+    });
 }

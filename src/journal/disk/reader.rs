@@ -1,9 +1,11 @@
 //! Reads the log back, for the shipper.
 //!
 //! In: a position. Out: a chunk of records from there on, checked and stripped of their frames; or
-//! what cannot be read. What always holds: what is called damaged was copied to quarantine before;
-//! a device that fails is asked for ten seconds before its answer counts as damage, and a device
-//! that cannot take the copy holds everything up instead; memory does not grow with the backlog.
+//! what cannot be read. What always holds: what is called damaged was copied to quarantine before,
+//! unless its file is gone or the device does not open it; a device that fails is asked for ten
+//! seconds before its answer counts as damage; a device that cannot take the copy, a file that we may
+//! not open (its rights were changed), and having too many files open hold everything up instead;
+//! memory does not grow with the backlog.
 
 use super::frame::Seal;
 use super::quarantine;
@@ -25,6 +27,8 @@ const CHUNKS_KEPT: usize = 3;
 /// How often a device that fails is asked for the same position, and the rest in between.
 const TRIES: u32 = 50;
 const TRY_PAUSE: Duration = Duration::from_millis(200);
+/// The raw error of a device that fails.
+const EIO: i32 = 5;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -42,8 +46,17 @@ pub(super) struct Reader {
 
 /// What one look into a segment found.
 enum Look {
-    Chunk { first: u64, batch: Batch, appended_ms: i64 },
-    Damaged { from: u64, upto: u64 },
+    Chunk {
+        first: u64,
+        batch: Batch,
+        appended_ms: i64,
+    },
+    Damaged {
+        from: u64,
+        upto: u64,
+    },
+    /// There is no file to look into, or it cannot be opened.
+    Gone,
 }
 
 impl Reader {
@@ -79,6 +92,9 @@ impl Reader {
                 return Read::Damaged { upto: Sequence(upto) };
             }
         };
+        if let Some(range) = segment.damage.iter().find(|range| range.contains(&from)) {
+            return Read::Damaged { upto: Sequence(*range.end()) };
+        }
         segment.last = segment.last.min(written);
         match self.look(shared, &segment, from) {
             Ok(Look::Chunk { first, batch, appended_ms }) => {
@@ -89,7 +105,15 @@ impl Reader {
                 self.remember(Arc::clone(&chunk));
                 Read::Chunk(chunk)
             }
-            Ok(Look::Damaged { from, upto }) => self.damaged(shared, &segment, from, upto),
+            Ok(Look::Damaged { from, upto }) => {
+                if let Err(error) = self.copy(shared, &segment) {
+                    shared.complain("quarantine", &segment::name(segment.first), &error);
+                    std::thread::sleep(TRY_PAUSE);
+                    return Read::Nothing;
+                }
+                self.damaged(shared, segment.first, from, upto)
+            }
+            Ok(Look::Gone) => self.damaged(shared, segment.first, from, segment.last),
             Err(error) => {
                 self.failures += 1;
                 // Asked five times a second: not each time is worth a line.
@@ -106,14 +130,17 @@ impl Reader {
     }
 
     fn look(&mut self, shared: &Shared, segment: &Segment, from: u64) -> io::Result<Look> {
-        let file = self.file(shared, segment)?;
+        let lenient = self.failures >= TRIES;
+        let file = match self.file(shared, segment) {
+            Err(error) if lenient && is_gone(shared, segment, &error) => return Ok(Look::Gone),
+            opened => opened?,
+        };
         let start = self.next.filter(|(next, _)| *next == from);
         let start = start.or_else(|| segment.place(from));
         let mut span = Span::whole(segment.first, segment.last + 1, segment.bytes);
         if let Some((sequence, at)) = start {
             (span.expected, span.at) = (sequence, at);
         }
-        let lenient = self.failures >= TRIES;
         let window = if lenient { Window::lenient(CHUNK_BYTES) } else { Window::new(CHUNK_BYTES) };
         let window = if lenient { window } else { self.window.take().unwrap_or(window) };
         let seal = Seal::new(&shared.uuid, segment.first);
@@ -153,27 +180,21 @@ impl Reader {
         Ok(file)
     }
 
-    /// Sees to it that damage is copied and counted, once.
-    fn damaged(&mut self, shared: &Shared, segment: &Segment, from: u64, upto: u64) -> Read {
-        let known =
-            |range: &std::ops::RangeInclusive<u64>| range.contains(&from) && range.contains(&upto);
-        if !segment.damage.iter().any(known) {
-            let name = segment::name(segment.first);
-            let place = quarantine::name(&name, &shared.uuid, "damaged");
-            let copied = self.file(shared, segment).and_then(|file| {
-                let bytes = file.bytes()?;
-                quarantine::copy(&*shared.storage, &*file, 0..bytes, &place)
-            });
-            if let Err(error) = copied {
-                shared.complain("quarantine", &name, &error);
-                std::thread::sleep(TRY_PAUSE);
-                return Read::Nothing;
-            }
-            shared.count_damaged(from, upto);
-            shared.observe_quarantine();
-            if let Some(segment) = shared.segments.lock().get_mut(segment.first) {
-                segment.damage.push(from..=upto);
-            }
+    /// Puts a copy of a segment into quarantine, once.
+    fn copy(&mut self, shared: &Shared, segment: &Segment) -> io::Result<()> {
+        let place = quarantine::name(&segment::name(segment.first), &shared.uuid, "damaged");
+        let file = self.file(shared, segment)?;
+        let bytes = file.bytes()?;
+        quarantine::copy(&*shared.storage, &*file, 0..bytes, &place)?;
+        shared.observe_quarantine();
+        Ok(())
+    }
+
+    /// Counts damage that is new, and remembers it.
+    fn damaged(&mut self, shared: &Shared, first: u64, from: u64, upto: u64) -> Read {
+        shared.count_damaged(from, upto);
+        if let Some(segment) = shared.segments.lock().get_mut(first) {
+            segment.damage.push(from..=upto);
         }
         self.failures = 0;
         Read::Damaged { upto: Sequence(upto) }
@@ -192,6 +213,12 @@ impl Reader {
             }
         }
     }
+}
+
+/// Whether a segment that was not opened is lost. One that waits to be written again has a copy.
+fn is_gone(shared: &Shared, segment: &Segment, error: &io::Error) -> bool {
+    let gone = error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(EIO);
+    gone && !shared.desk.lock().failed.contains(&segment.first)
 }
 
 /// What stands at a position of a segment.
