@@ -2,6 +2,7 @@
 
 use super::tests::{PATIENCE, Told, append_one, batch, read_all, settings, until, whole};
 use super::*;
+use crate::journal::Folder;
 use crate::journal::storage::sim::{Disk, Failure, Fault, Operation, SimStorage};
 
 const FIRST: &str = "00000000000000000001.seg";
@@ -114,4 +115,21 @@ fn a_segment_that_cannot_be_opened_costs_its_records_and_holds_nobody_for_ever()
             });
         }
     });
+}
+
+/// A folder that could not be synced once made the keeper forget what it had to sync.
+#[test]
+fn what_a_failing_folder_held_up_is_synced_when_it_recovers() {
+    let (log, storage, told) = open_on(Disk::default(), roomy(Level::Os));
+    until(|| log.shared.desk.lock().ahead.is_some());
+    refuse(&storage, Operation::SyncFolder, "", 1000);
+    let (folder, id) = (Folder::DeadLetter, "a".to_owned());
+    log.put_aside(Aside { folder, id, json: b"{}".to_vec() });
+    append_one(&log);
+    until(|| told.errors.lock().contains(&"sync"));
+    std::thread::sleep(Duration::from_millis(300));
+    storage.heal();
+    until(|| cold(&storage).content("deadletter/a.json").is_some_and(|json| json == b"{}"));
+    until(|| cold(&storage).content(FIRST).is_some_and(|content| content[64] != 0));
+    until(|| log.shared.synced.load(Ordering::SeqCst) == 1);
 }

@@ -30,6 +30,8 @@ pub(super) struct Keeper {
     shared: Arc<Shared>,
     checkpoint: CheckpointFile,
     synced_at: Instant,
+    /// When is synced again after the directory failed.
+    sync_at: Instant,
     /// Number of the next prepared segment.
     number: u64,
     /// When the disk is looked at again, and segments are prepared and deleted, after a failure.
@@ -46,6 +48,7 @@ impl Keeper {
             shared,
             checkpoint,
             synced_at: now,
+            sync_at: now,
             number: 0,
             look_at: now,
             prepare_at: now,
@@ -157,26 +160,36 @@ impl Keeper {
     /// Syncs what was written, if it is time; and what was sealed, which is cut before.
     fn sync(&mut self, now: bool) {
         let shared = &*self.shared;
+        if !now && clock::now() < self.sync_at {
+            return;
+        }
         let desk = shared.desk.lock();
         let sealed = desk.open.iter().any(|open| open.sealed_at.is_some());
         let due = desk.unsynced_bytes >= UNSYNCED_BYTES_MAX
-            || (desk.unsynced_bytes > 0 && self.synced_at.elapsed() >= SYNC_AFTER);
+            || ((desk.unsynced_bytes > 0 || desk.names_dirty)
+                && self.synced_at.elapsed() >= SYNC_AFTER);
+        let asides = !desk.asides.is_empty();
         drop(desk);
-        if !(now || sealed || due || !self.asides_are_synced()) {
+        if !(now || sealed || due || asides) {
             return;
         }
         // What is written from here on belongs to the next sync.
         let written = shared.written();
         let mut desk = shared.desk.lock();
-        desk.unsynced_bytes = 0;
+        let bytes = std::mem::take(&mut desk.unsynced_bytes);
         let open: Vec<OpenFile> = desk.open.iter().cloned().collect();
         let names = std::mem::take(&mut desk.names_dirty);
-        let asides = std::mem::take(&mut desk.asides);
+        let mut asides = std::mem::take(&mut desk.asides);
         drop(desk);
         self.synced_at = clock::now();
         if names && let Err(error) = shared.storage.sync_folder("") {
             shared.complain("sync", "the directory", &error);
-            shared.desk.lock().names_dirty = true;
+            self.sync_at = clock::now() + PAUSE;
+            // All of it is still to be done.
+            let mut desk = shared.desk.lock();
+            (desk.names_dirty, desk.unsynced_bytes) = (true, desk.unsynced_bytes + bytes);
+            asides.append(&mut desk.asides);
+            desk.asides = asides;
             return;
         }
         for (file, folder) in asides {
@@ -191,10 +204,6 @@ impl Keeper {
         if !shared.is_fsync() && shared.desk.lock().failed.is_empty() {
             shared.synced.fetch_max(written, Ordering::SeqCst);
         }
-    }
-
-    fn asides_are_synced(&self) -> bool {
-        self.shared.desk.lock().asides.is_empty()
     }
 
     fn sync_one(&self, open: &OpenFile) {
