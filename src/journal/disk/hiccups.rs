@@ -133,3 +133,17 @@ fn what_a_failing_folder_held_up_is_synced_when_it_recovers() {
     until(|| cold(&storage).content(FIRST).is_some_and(|content| content[64] != 0));
     until(|| log.shared.synced.load(Ordering::SeqCst) == 1);
 }
+
+/// A confirmation of records whose write was not told yet is cut short and never said again.
+#[test]
+fn no_chunk_has_records_that_are_not_told_as_written() {
+    let (log, storage, _told) = open_on(Disk::default(), roomy(Level::Os));
+    log.append(&mut batch(1..=3)).expect("there is room");
+    until(|| log.written() == Sequence(3));
+    log.close(PATIENCE);
+    let (log, _storage, _told) = open_on(storage.disk().after_kill(), roomy(Level::Os));
+    // As between the last slice of a large batch and the word of it.
+    let bytes = batch(2..=4).into_bytes();
+    log.shared.tail.lock().push(2, 3, bytes, clock::now());
+    assert_eq!(read_all(&log, 2), whole(2..=3));
+}

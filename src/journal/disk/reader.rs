@@ -77,7 +77,10 @@ impl Reader {
         if from > written {
             return Read::Nothing;
         }
-        if let Some(chunk) = shared.tail.lock().at(from) {
+        // The last slice of a large batch may not be told yet: what is confirmed above `written` is
+        // confirmed for nobody. Until then the files have the slices in front of it.
+        let told = |chunk: &Arc<Chunk>| chunk.last().0 <= written;
+        if let Some(chunk) = shared.tail.lock().at(from).filter(told) {
             return Read::Chunk(chunk);
         }
         let holds = |chunk: &&Arc<Chunk>| chunk.first.0 <= from && from <= chunk.last().0;
