@@ -211,7 +211,8 @@ impl CheckpointFile {
         Ok(())
     }
 
-    /// Writes `next` to the file that is there, into the slot that says less. Whether that could be
+    /// Writes `next` to the file that is there, into the slot that says less; synced, if it says more
+    /// than other positions. Whether that could be
     /// done: not without a file of this journal, and not to one whose sync failed.
     fn reuse(&mut self, storage: &dyn Storage, next: Checkpoint) -> io::Result<bool> {
         let Some((file, bytes)) = open(storage)? else { return Ok(false) };
@@ -224,8 +225,15 @@ impl CheckpointFile {
         // What the other slot says must be safe before this one is touched.
         file.sync().inspect_err(|_| self.given_up = true)?;
         write_slot(&*file, slot, &next)?;
+        // Positions may be an old file's; what decides about the identity may not.
+        let decides = |one: Checkpoint| (one.loose, one.told, one.boot);
+        let synced = newest.map(decides) != Some(decides(next));
+        if synced {
+            file.sync().inspect_err(|_| self.given_up = true)?;
+        }
+        let slot = if synced { 1 - slot } else { slot };
         let said = Some((next.confirmed, next.synced, next.loose));
-        *self = Self { file: Some(file), slot, last: next, said, synced: false, given_up: false };
+        *self = Self { file: Some(file), slot, last: next, said, synced, given_up: false };
         Ok(true)
     }
 }
@@ -320,5 +328,26 @@ mod tests {
         let mut stranger = CheckpointFile::new(Checkpoint { uuid: [4; 16], ..SOME });
         assert!(stranger.write(&storage, 15, 25).is_err());
         assert_eq!(read(&storage).expect("readable").expect("valid").confirmed, 14);
+    }
+
+    /// The one of a stop says that nothing above the synced position was told. Where there is no room
+    /// for a new file, what replaces it must not be lost with the machine.
+    #[test]
+    fn what_makes_another_identity_due_is_safe_even_without_a_new_file() {
+        use crate::journal::storage::sim::{Disk, Failure, Fault, Operation, SimStorage};
+        let storage = SimStorage::new(Disk::default());
+        let stopped = Checkpoint { loose: false, ..SOME };
+        CheckpointFile::new(stopped).write(&storage, 20, 20).expect("written");
+        let found = read(&storage).expect("readable").expect("valid");
+        let (operation, failure) = (Operation::Create, Failure::Full);
+        storage.fail(Fault { operation, ending: "", skip: 0, times: 9, failure });
+        let mut after = CheckpointFile::new(Checkpoint { loose: true, ..found });
+        after.write(&storage, 20, 20).expect("written to the old file");
+        let left = SimStorage::new(storage.disk().after_power_loss(&mut |_| 0));
+        assert!(read(&left).expect("readable").expect("valid").loose);
+        // And the other slot is the next one to be written.
+        after.write(&storage, 21, 20).expect("written");
+        let left = SimStorage::new(storage.disk().after_power_loss(&mut |_| 0));
+        assert!(read(&left).expect("readable").expect("valid").loose);
     }
 }
