@@ -28,13 +28,23 @@ pub struct DiskStorage {
 }
 
 impl DiskStorage {
-    /// Storage in `dir`, which is made if it is not there.
+    /// Storage in `dir`, which is made if it is not there, with what is missing above it; the names
+    /// that were made are safe.
     ///
     /// # Errors
     /// It cannot be made.
     pub fn new(dir: &Path) -> io::Result<Self> {
-        if !dir.exists() {
+        let made = missing(dir);
+        if !made.is_empty() {
             std::fs::create_dir_all(dir)?;
+        }
+        for dir in made {
+            let above = dir.parent().filter(|above| !above.as_os_str().is_empty());
+            match File::open(above.unwrap_or(Path::new("."))) {
+                // What we may write and not read cannot be synced either.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                opened => opened?.sync_all()?,
+            }
         }
         Self::existing(dir)
     }
@@ -87,6 +97,14 @@ impl DiskStorage {
         }
         Ok(path)
     }
+}
+
+/// A directory and those above it that are not there, the highest first.
+fn missing(dir: &Path) -> Vec<PathBuf> {
+    let named = |one: &&Path| !one.as_os_str().is_empty() && !one.exists();
+    let mut missing: Vec<PathBuf> = dir.ancestors().take_while(named).map(Path::to_owned).collect();
+    missing.reverse();
+    missing
 }
 
 impl Storage for DiskStorage {
@@ -220,6 +238,18 @@ mod tests {
         for name in ["../x", "/x", "a/../x", "a/b/c", "", ".", "a/"] {
             assert!(storage.create(name, Space::Growing).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn folders_above_are_made_and_their_names_synced() {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let below = dir.path().join("a/b/c");
+        assert_eq!(missing(&below), [dir.path().join("a"), dir.path().join("a/b"), below.clone()]);
+        DiskStorage::new(&below).expect("made").create("x", Space::Growing).expect("new");
+        assert_eq!(missing(&below), [""; 0].map(PathBuf::from));
+        assert_eq!(missing(Path::new("not-there-9")), [PathBuf::from("not-there-9")]);
+        std::fs::write(dir.path().join("file"), b"").expect("written");
+        assert!(DiskStorage::new(&dir.path().join("file/a")).is_err());
     }
 
     #[test]
