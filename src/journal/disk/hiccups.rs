@@ -147,3 +147,21 @@ fn no_chunk_has_records_that_are_not_told_as_written() {
     log.shared.tail.lock().push(2, 3, bytes, clock::now());
     assert_eq!(read_all(&log, 2), whole(2..=3));
 }
+
+/// Only the name of the second segment and its head had outlived the loss of power.
+#[test]
+fn records_in_front_of_an_empty_segment_are_counted_as_damaged() {
+    let (log, storage, _told) = open_on(Disk::default(), roomy(Level::Os));
+    for _ in 0..3 {
+        append_one(&log);
+    }
+    log.close(PATIENCE);
+    let mut disk = storage.disk().after_kill();
+    let uuid = *uuid::Uuid::parse_str(log.uuid()).expect("a uuid").as_bytes();
+    let header = frame::SegmentHeader { uuid, first: 11, created_ms: clock::unix_ms() };
+    disk.put(&segment::name(11), &header.encode());
+    let (log, _storage, told) = open_on(disk, roomy(Level::Os));
+    let expected: Vec<_> = (1..=10).map(|at| if at <= 3 { Ok(at) } else { Err(at) }).collect();
+    assert_eq!(read_all(&log, 1), expected);
+    assert_eq!((*told.damaged.lock(), log.recovered().damaged, log.usage().damaged), (7, 7, 7));
+}

@@ -276,6 +276,12 @@ impl Recovery<'_> {
                 "synced data is lost: the device did not keep what it promised",
             );
         }
+        let there = found_tail.max(confirmed).max(saved.map_or(0, |saved| saved.synced));
+        if tail > there {
+            // An empty segment behind them says that they were written.
+            self.report.damaged += tail - there;
+            self.damaged(there + 1, tail, "records at the end were lost before they were synced");
+        }
         self.report.unconfirmed = tail - confirmed;
         self.report.bytes = segments.iter().map(|segment| segment.bytes).sum();
         let generation = saved.map_or(0, |saved| saved.generation);
