@@ -133,11 +133,17 @@ fn tell_recovered(found: &Recovered) {
              that they are safe"
         );
     }
-    if damaged > 0 || quarantined_bytes > 0 {
+    if damaged > 0 {
         tracing::error!(
             damaged,
+            "{damaged} records of the journal are unreadable; what is left of them is in quarantine/"
+        );
+    }
+    if quarantined_bytes > 0 {
+        tracing::warn!(
             quarantined_bytes,
-            "{damaged} records of the journal are unreadable; their files are in quarantine/"
+            "{quarantined_bytes} bytes that were cut off or taken out of the journal were put into \
+             quarantine/, see the lines before"
         );
     }
     if found.synced_data_lost > 0 {

@@ -98,7 +98,6 @@ pub(super) fn recover(
     candidates.retain_mut(|candidate| recovery.belongs(candidate));
     let mut state = recovery.settle(candidates, saved.as_ref());
     recovery.keep(&mut state, saved.as_ref());
-    state.report.quarantined_bytes = recovery.report.quarantined_bytes;
     Ok(state)
 }
 

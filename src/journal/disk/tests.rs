@@ -214,6 +214,7 @@ fn a_torn_last_frame_is_cut_and_counted_and_its_number_used_again() {
     // Up to the last byte that is not zero.
     assert!((24..=FRAME - 20).contains(&log.recovered().cut_bytes), "{:?}", log.recovered());
     assert_eq!(log.recovered().unconfirmed, 2);
+    assert_eq!(log.recovered().quarantined_bytes, log.recovered().cut_bytes);
     assert_eq!(append_one(&log), 3);
     assert_eq!(read_all(&log, 1), whole(1..=3));
     log.close(PATIENCE);
