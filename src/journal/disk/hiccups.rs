@@ -165,3 +165,14 @@ fn records_in_front_of_an_empty_segment_are_counted_as_damaged() {
     assert_eq!(read_all(&log, 1), expected);
     assert_eq!((*told.damaged.lock(), log.recovered().damaged, log.usage().damaged), (7, 7, 7));
 }
+
+/// The gauge was set at the start and at damage only.
+#[test]
+fn what_was_removed_from_quarantine_is_not_told_for_long() {
+    let mut disk = Disk::default();
+    disk.put("quarantine/x", &[1; 100]);
+    let (_log, storage, told) = open_on(disk, settings(Level::Os));
+    until(|| *told.quarantined.lock() == 100);
+    storage.remove("quarantine/x").expect("it is there");
+    until(|| *told.quarantined.lock() == 0);
+}

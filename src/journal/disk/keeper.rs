@@ -23,6 +23,8 @@ const ROUND: Duration = Duration::from_millis(100);
 const SYNC_AFTER: Duration = Duration::from_millis(200);
 /// How long something that failed is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Time between two looks at the quarantine, which operators empty.
+const QUARANTINE_AFTER: Duration = Duration::from_secs(5);
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -39,6 +41,7 @@ pub(super) struct Keeper {
     prepare_at: Instant,
     delete_at: Instant,
     checkpoint_at: Instant,
+    quarantine_at: Instant,
 }
 
 impl Keeper {
@@ -54,12 +57,12 @@ impl Keeper {
             prepare_at: now,
             delete_at: now,
             checkpoint_at: now,
+            quarantine_at: now,
         }
     }
 
     /// Works until the writer has ended.
     pub(super) fn run(mut self) {
-        self.shared.observe_quarantine();
         loop {
             self.look_at_the_disk();
             self.prepare();
@@ -67,6 +70,7 @@ impl Keeper {
             self.write_checkpoint();
             self.delete();
             self.keep_asides();
+            self.look_at_the_quarantine();
             if !self.pause() {
                 break;
             }
@@ -295,6 +299,13 @@ impl Keeper {
         let grew = std::mem::take(&mut self.shared.desk.lock().oversize_grew);
         if grew && let Err(error) = asides::keep_budget(&self.shared) {
             self.shared.complain("aside", "the oversize files", &error);
+        }
+    }
+
+    fn look_at_the_quarantine(&mut self) {
+        if clock::now() >= self.quarantine_at {
+            self.quarantine_at = clock::now() + QUARANTINE_AFTER;
+            self.shared.observe_quarantine();
         }
     }
 

@@ -17,7 +17,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct Told {
     pub(super) errors: Mutex<Vec<&'static str>>,
     pub(super) damaged: Mutex<u64>,
-    quarantined: Mutex<u64>,
+    pub(super) quarantined: Mutex<u64>,
     dropped: Mutex<u64>,
 }
 
