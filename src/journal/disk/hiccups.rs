@@ -176,3 +176,49 @@ fn what_was_removed_from_quarantine_is_not_told_for_long() {
     storage.remove("quarantine/x").expect("it is there");
     until(|| *told.quarantined.lock() == 0);
 }
+
+/// Until it was read, the oldest record counted as being as old as its segment.
+#[test]
+fn after_a_start_the_oldest_record_is_not_taken_for_older_than_it_is() {
+    let (log, storage, _told) = open_on(Disk::default(), roomy(Level::Os));
+    append_one(&log);
+    append_one(&log);
+    std::thread::sleep(Duration::from_millis(300));
+    let before = clock::now().checked_sub(Duration::from_millis(50)).expect("we run for longer");
+    append_one(&log);
+    let after = clock::now();
+    log.confirm(Sequence(2));
+    log.close(PATIENCE);
+    std::thread::sleep(Duration::from_millis(300));
+    let (log, _storage, _told) = open_on(storage.disk().after_kill(), roomy(Level::Os));
+    let oldest = log.usage().oldest.expect("something waits");
+    assert!(oldest >= before, "{:?} too old", before - oldest);
+    assert_eq!(read_all(&log, 3), whole(3..=3));
+    let oldest = log.usage().oldest.expect("something waits");
+    assert!((before..after).contains(&oldest), "known once it was read");
+}
+
+/// The same while a backlog is worked off: each chunk that was read tells its age.
+#[test]
+fn the_age_follows_what_is_confirmed_inside_of_a_segment() {
+    let (log, storage, _told) = open_on(
+        Disk::default(),
+        Settings { bytes_max: 1 << 24, segment_bytes: 1 << 22, ..settings(Level::Os) },
+    );
+    let mut head = 0;
+    let mut between = clock::now();
+    for _ in 0..2 {
+        between = clock::now();
+        log.append(&mut batch(head + 1..=head + 40_000)).expect("there is room");
+        head += 40_000;
+        until(|| log.written().0 == head);
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    log.close(PATIENCE);
+    let (log, _storage, _told) = open_on(storage.disk().after_kill(), roomy(Level::Os));
+    assert_eq!(read_all(&log, 1).len() as u64, head);
+    log.confirm(Sequence(head - 1));
+    let between = between.checked_sub(Duration::from_millis(20)).expect("we run for longer");
+    let oldest = log.usage().oldest.expect("something waits");
+    assert!(oldest >= between, "{:?} too old", between - oldest);
+}

@@ -129,7 +129,11 @@ impl Shared {
         let base = (clock::now(), clock::unix_ms());
         let mut ages = Ages::default();
         for segment in &state.segments {
-            ages.list.push_back((segment.last, instant(base, segment.created_ms)));
+            // A segment is as old as its first record. Where that one is confirmed, the age of the
+            // others is not known before they are read; they wait since now at least.
+            let whole = segment.first > state.confirmed;
+            let since = if whole { instant(base, segment.created_ms) } else { base.0 };
+            ages.list.push_back((segment.last, since));
         }
         ages.forget(state.confirmed);
         ages.thin();
@@ -268,11 +272,7 @@ impl Shared {
 
     /// Notes when the record at a position was really appended, which is known once it is read.
     pub(super) fn refine_age(&self, sequence: u64, at: Instant) {
-        if sequence == self.confirmed() + 1
-            && let Some((_, oldest)) = self.ages.lock().list.front_mut()
-        {
-            *oldest = at.max(*oldest);
-        }
+        self.ages.lock().refine(sequence, at, self.confirmed());
     }
 
     pub(super) fn unix_ms(&self, at: Instant) -> i64 {
@@ -334,6 +334,21 @@ impl Ages {
         match self.list.back_mut() {
             Some((last, since)) if *last > confirmed && at < *since + AGE_STEP => *last = upto,
             _ => self.list.push_back((upto, at)),
+        }
+        self.thin();
+    }
+
+    /// From a position on, those of one age are of another one.
+    fn refine(&mut self, from: u64, at: Instant, confirmed: u64) {
+        if from <= confirmed {
+            return;
+        }
+        let found = self.list.partition_point(|(upto, _)| *upto < from);
+        let in_front = found.checked_sub(1).map_or(confirmed, |before| self.list[before].0);
+        let Some((_, since)) = self.list.get_mut(found) else { return };
+        let before = std::mem::replace(since, at);
+        if from > in_front + 1 && before < at {
+            self.list.insert(found, (from - 1, before));
         }
         self.thin();
     }
