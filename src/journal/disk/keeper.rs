@@ -36,6 +36,8 @@ pub(super) struct Keeper {
     sync_at: Instant,
     /// Number of the next prepared segment.
     number: u64,
+    /// The file system can reserve space, as far as is known.
+    reserves: bool,
     /// When the disk is looked at again, and segments are prepared and deleted, after a failure.
     look_at: Instant,
     prepare_at: Instant,
@@ -53,6 +55,7 @@ impl Keeper {
             synced_at: now,
             sync_at: now,
             number: 0,
+            reserves: true,
             look_at: now,
             prepare_at: now,
             delete_at: now,
@@ -131,7 +134,7 @@ impl Keeper {
 
     /// Makes the next segment, if there is none and the disk has room for it.
     fn prepare(&mut self) {
-        let shared = &*self.shared;
+        let shared = Arc::clone(&self.shared);
         let needed = shared.settings.free_bytes_min.saturating_add(shared.settings.segment_bytes);
         let there = shared.desk.lock().ahead.is_some();
         let free = shared.free_bytes.load(Ordering::SeqCst);
@@ -151,13 +154,28 @@ impl Keeper {
         }
     }
 
-    fn make(&self, name: &str) -> io::Result<Arc<dyn StoredFile>> {
+    fn make(&mut self, name: &str) -> io::Result<Arc<dyn StoredFile>> {
+        let storage = &*self.shared.storage;
         let bytes = self.shared.settings.segment_bytes;
-        let space =
-            if self.shared.is_fsync() { Space::Zeroed(bytes) } else { Space::Reserved(bytes) };
-        let file = self.shared.storage.create(name, space)?;
+        let space = match self.shared.is_fsync() {
+            true => Space::Zeroed(bytes),
+            false if self.reserves => Space::Reserved(bytes),
+            false => Space::Growing,
+        };
+        let file = match storage.create(name, space) {
+            Err(error) if self.reserves && error.kind() == io::ErrorKind::Unsupported => {
+                tracing::warn!(
+                    "journal: the file system reserves no space ({error}): segments grow with what \
+                     is written to them"
+                );
+                self.reserves = false;
+                super::quarantine::remove_if_there(storage, name)?;
+                storage.create(name, Space::Growing)?
+            }
+            created => created?,
+        };
         file.sync()?;
-        self.shared.storage.sync_folder("")?;
+        storage.sync_folder("")?;
         Ok(file)
     }
 
