@@ -1,11 +1,16 @@
 //! Files of single events: oversize ones, and those that Kafka cannot take.
 //!
-//! In: an event's JSON. Out: `<folder>/<id>.json`. What always holds: a file under that name is
-//! whole; the folder of oversize events stays within its budget, by the age of its files.
+//! In: an event's JSON. Out: `<folder>/<id>.json`. What always holds: a file under that name is whole
+//! whatever becomes of the process; at level `fsync`, and where the caller waits for it, whatever
+//! becomes of the machine. At the levels `os` and `kafka` the keeper syncs a file soon after it has its
+//! name, which it needs before its record is written: a loss of power in between may leave it empty,
+//! as it may take the record. The folder of oversize events stays within its budget, by the age of
+//! its files.
 
 use super::quarantine::{remove_if_there, write_all};
 use super::segment::DRAFT;
 use super::shared::Shared;
+use crate::journal::folders::{self, DEAD_LETTERS, OVERSIZE};
 use crate::journal::storage::{Space, StoredFile};
 use crate::journal::{Aside, Folder};
 use std::io;
@@ -16,10 +21,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 static DRAFTS: AtomicU64 = AtomicU64::new(0);
 
 /// Name of a folder in the journal's directory.
-pub(super) const fn folder(folder: Folder) -> &'static str {
+const fn folder(folder: Folder) -> &'static str {
     match folder {
-        Folder::Oversize => "oversize",
-        Folder::DeadLetter => "deadletter",
+        Folder::Oversize => OVERSIZE,
+        Folder::DeadLetter => DEAD_LETTERS,
     }
 }
 
@@ -78,21 +83,22 @@ fn finish(
     Ok(())
 }
 
-/// Removes the oldest oversize files above the budget.
+/// Removes the oldest oversize files above the budget. Somebody else may take some meanwhile.
 ///
 /// # Errors
 /// The device.
 pub(super) fn keep_budget(shared: &Shared) -> io::Result<()> {
-    let folder = folder(Folder::Oversize);
-    let mut files = shared.storage.list(folder)?;
+    let files = folders::by_age(&*shared.storage, OVERSIZE)?;
     let mut bytes: u64 = files.iter().map(|file| file.bytes).sum();
-    files.sort_by(|one, other| (one.changed_ms, &one.name).cmp(&(other.changed_ms, &other.name)));
     for file in files {
         if bytes <= shared.settings.oversize_bytes_max {
             break;
         }
-        shared.storage.remove(&format!("{folder}/{}", file.name))?;
         bytes -= file.bytes;
+        match shared.storage.remove(&format!("{OVERSIZE}/{}", file.name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            removed => removed?,
+        }
         shared.observer.oversize_file_dropped();
         tracing::warn!(
             file = file.name,

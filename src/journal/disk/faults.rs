@@ -2,6 +2,7 @@
 
 use super::tests::{PATIENCE, Told, append_one, batch, dir, read_all, settings, until, whole};
 use super::*;
+use crate::journal::Folder;
 use crate::journal::storage::disk::DiskStorage;
 use crate::journal::storage::{Found, Space, StoredFile};
 use parking_lot::{Condvar, Mutex};
@@ -27,6 +28,10 @@ struct Mood {
     stall_ends: Condvar,
     /// Bytes taken off what is free.
     used: AtomicU64,
+    /// The file system has no way of reserving space.
+    no_reserve: AtomicBool,
+    /// The oldest oversize file goes between the listing and the look at it.
+    ghost: AtomicBool,
 }
 
 impl Mood {
@@ -56,7 +61,11 @@ impl Storage for Moody {
         self.inner.lock()
     }
     fn list(&self, folder: &str) -> io::Result<Vec<Found>> {
-        self.inner.list(folder)
+        let mut found = self.inner.list(folder)?;
+        if folder == "oversize" && self.mood.ghost.load(Ordering::SeqCst) {
+            found.push(Found { name: "ghost.json".to_owned(), bytes: 1000, changed_ms: 0 });
+        }
+        Ok(found)
     }
     fn open(&self, name: &str) -> io::Result<Arc<dyn StoredFile>> {
         let (inner, mood) = (self.inner.open(name)?, Arc::clone(&self.mood));
@@ -64,6 +73,10 @@ impl Storage for Moody {
     }
     fn create(&self, name: &str, space: Space) -> io::Result<Arc<dyn StoredFile>> {
         self.mood.check(&self.mood.creates_fail)?;
+        if matches!(space, Space::Reserved(_)) && self.mood.no_reserve.load(Ordering::SeqCst) {
+            self.inner.create(name, Space::Growing)?;
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         let (inner, mood) = (self.inner.create(name, space)?, Arc::clone(&self.mood));
         Ok(Arc::new(MoodyFile { inner, mood }))
     }
@@ -357,4 +370,53 @@ fn a_panic_of_the_journals_thread_is_seen_from_outside() {
     log.append(&mut batch(2..=2)).expect("there is room");
     until(|| log.usage().poisoned);
     assert!(log.stalled_since().is_some(), "what waits is refused in the end");
+}
+
+fn oversize(id: &str) -> Aside {
+    Aside { folder: Folder::Oversize, id: id.to_owned(), json: vec![b'x'; 40] }
+}
+
+/// Requeue may move a file while the budget is kept.
+#[test]
+fn an_oversize_file_that_somebody_took_away_does_not_end_the_keeping_of_the_budget() {
+    let dir = dir();
+    let (log, mood, told) = open(dir.path(), settings(Level::Os));
+    fails(&mood.ghost, true);
+    for id in ["a", "b", "c"] {
+        log.put_aside(oversize(id));
+        append_one(&log);
+    }
+    until(|| *told.dropped.lock() == 1);
+    assert_eq!(*told.errors.lock(), [""; 0]);
+}
+
+#[test]
+fn a_stop_that_gives_up_counts_the_files_that_it_did_not_write() {
+    let dir = dir();
+    let (log, mood, told) = open(dir.path(), settings(Level::Os));
+    append_one(&log);
+    fails(&mood.writes_fail, true);
+    log.append(&mut batch(2..=2)).expect("it is taken");
+    until(|| log.usage().poisoned);
+    log.put_aside(oversize("a"));
+    log.put_aside(oversize("b"));
+    assert_eq!(log.close(Duration::from_millis(300)), 1);
+    let asides = told.errors.lock().iter().filter(|error| **error == "aside").count();
+    assert_eq!(asides, 2);
+}
+
+/// NFS and FUSE may not reserve space; segments were never prepared there, and each second said so.
+#[test]
+fn a_file_system_that_reserves_nothing_gets_segments_that_grow() {
+    let dir = dir();
+    let mood = Arc::new(Mood::default());
+    fails(&mood.no_reserve, true);
+    let (log, told) = open_in(dir.path(), settings(Level::Os), &mood);
+    let log = log.expect("it opens");
+    until(|| log.shared.desk.lock().ahead.is_some());
+    for _ in 0..20 {
+        append_one(&log);
+    }
+    assert_eq!(read_all(&log, 1), whole(1..=20));
+    assert_eq!(*told.errors.lock(), [""; 0]);
 }

@@ -355,6 +355,11 @@ impl Log for DiskLog {
             }
         }
         drop(desk);
+        let given_up = shared.queue.lock().give_up_asides();
+        for aside in given_up {
+            let error = io::Error::other("the journal stopped before it was written");
+            shared.complain("aside", &aside.id, &error);
+        }
         shared.queue.lock().head() - shared.written()
     }
 }

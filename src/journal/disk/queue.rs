@@ -200,6 +200,12 @@ impl Queue {
         Ok(std::mem::take(&mut self.sleeping))
     }
 
+    /// Takes out the files that wait: nobody will write them any more.
+    pub(super) fn give_up_asides(&mut self) -> Vec<Aside> {
+        self.aside_bytes = 0;
+        std::mem::take(&mut self.pending.asides)
+    }
+
     /// Hands over everything that waits in exchange for an empty work.
     pub(super) fn take(&mut self, work: &mut Work, now: Instant) -> bool {
         if self.pending.is_empty() {

@@ -18,7 +18,7 @@ pub(super) struct Told {
     pub(super) errors: Mutex<Vec<&'static str>>,
     pub(super) damaged: Mutex<u64>,
     pub(super) quarantined: Mutex<u64>,
-    dropped: Mutex<u64>,
+    pub(super) dropped: Mutex<u64>,
 }
 
 impl JournalObserver for Told {
