@@ -38,7 +38,6 @@ fn open(dir: &Path) -> Arc<DiskLog> {
         bytes_max: 1 << 20,
         free_bytes_min: 0,
         segment_bytes: 1 << 14,
-        record_bytes_max: 1 << 20,
         oversize_bytes_max: 1 << 20,
     };
     let storage = Arc::new(DiskStorage::new(dir).expect("it is there"));

@@ -14,10 +14,6 @@ use crate::telemetry::{Ledger, Metrics};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Largest encoded record: the largest `IMBRIDGE_EVENT_BYTES_MAX` there is and the frame of the
-/// record around it. Not the value that is set now: a smaller one must not make damage of records
-/// that were written before.
-const RECORD_BYTES_MAX: u64 = 1 << 30;
 /// Budget of the whole events whose records went out without `raw`.
 const OVERSIZE_BYTES_MAX: u64 = 1 << 30;
 
@@ -50,7 +46,6 @@ pub(super) fn open(
         bytes_max: journal.bytes_max,
         free_bytes_min: journal.free_bytes_min,
         segment_bytes: journal.segment_bytes,
-        record_bytes_max: RECORD_BYTES_MAX,
         oversize_bytes_max: OVERSIZE_BYTES_MAX,
     };
     let observer = Arc::new(JournalMetrics(Arc::clone(metrics)));

@@ -6,6 +6,7 @@
 //! repeats; one that is missing makes many. The layout stands at the head of [`crate::journal`].
 
 use super::frame::{u32_at, u64_at};
+use super::quarantine::{remove_if_there, write_all};
 use crate::journal::storage::{Space, Storage, StoredFile};
 use crc32c::crc32c;
 use std::io;
@@ -197,10 +198,7 @@ impl CheckpointFile {
 
     /// Writes `next` to a new file that takes the old one's place once it is synced.
     fn replace(&mut self, storage: &dyn Storage, next: Checkpoint) -> io::Result<()> {
-        match storage.remove(NEW_NAME) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        remove_if_there(storage, NEW_NAME)?;
         let file = storage.create(NEW_NAME, Space::Zeroed(2 * SLOT_BYTES as u64))?;
         write_slot(&*file, 0, &next)?;
         file.sync()?;
@@ -239,12 +237,7 @@ impl CheckpointFile {
 }
 
 fn write_slot(file: &dyn StoredFile, slot: u64, checkpoint: &Checkpoint) -> io::Result<()> {
-    let bytes = checkpoint.encode();
-    if file.write_at(&bytes, slot * SLOT_BYTES as u64)? == bytes.len() {
-        Ok(())
-    } else {
-        Err(io::ErrorKind::WriteZero.into())
-    }
+    write_all(file, &checkpoint.encode(), slot * SLOT_BYTES as u64)
 }
 
 #[cfg(test)]

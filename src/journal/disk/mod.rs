@@ -62,10 +62,6 @@ pub struct Settings {
     pub free_bytes_min: u64,
     /// Size of a segment in bytes; a quarter of the budget at most is used.
     pub segment_bytes: u64,
-    /// Largest encoded record in bytes that is appended. Files are not judged by it: what was
-    /// appended when it was larger must stay readable, and a frame's sealed length is checked
-    /// against the rest of its file instead.
-    pub record_bytes_max: u64,
     /// Budget of the files in `oversize/` in bytes; the oldest are removed.
     pub oversize_bytes_max: u64,
 }

@@ -45,7 +45,6 @@ pub(super) fn settings(ack: Level) -> Settings {
         bytes_max: 1 << 20,
         free_bytes_min: 1,
         segment_bytes: 512,
-        record_bytes_max: 1 << 20,
         oversize_bytes_max: 100,
     }
 }

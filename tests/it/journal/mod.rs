@@ -51,14 +51,7 @@ impl JournalObserver for Told {
 
 /// Settings with which a few frames fill a segment.
 fn tiny(ack: Level, segment_bytes: u64) -> Settings {
-    Settings {
-        ack,
-        bytes_max: 1 << 20,
-        free_bytes_min: 0,
-        segment_bytes,
-        record_bytes_max: 1 << 16,
-        oversize_bytes_max: 4096,
-    }
+    Settings { ack, bytes_max: 1 << 20, free_bytes_min: 0, segment_bytes, oversize_bytes_max: 4096 }
 }
 
 /// Threads of the log that panicked, in all tests: a panic there is seen by nobody else.
