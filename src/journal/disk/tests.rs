@@ -83,6 +83,15 @@ pub(super) fn append_one(log: &DiskLog) -> u64 {
     next
 }
 
+/// A log that took so many records and was stopped.
+fn left_behind(dir: &Path, records: u64) {
+    let log = open(dir);
+    for _ in 0..records {
+        append_one(&log);
+    }
+    assert_eq!(log.close(PATIENCE), 0);
+}
+
 pub(super) fn until(mut done: impl FnMut() -> bool) {
     let started = clock::now();
     while !done() {
@@ -199,12 +208,7 @@ fn the_identity_and_what_was_confirmed_outlive_a_stop_and_segments_are_deleted()
 #[test]
 fn a_torn_last_frame_is_cut_and_counted_and_its_number_used_again() {
     let dir = dir();
-    let log = open(dir.path());
-    for _ in 0..3 {
-        append_one(&log);
-    }
-    log.close(PATIENCE);
-    drop(log);
+    left_behind(dir.path(), 3);
     // As if the checkpoint were of before the last frame.
     DiskStorage::existing(dir.path()).expect("there").remove("checkpoint").expect("there");
     let name = &segments(dir.path())[0];
@@ -228,12 +232,7 @@ fn a_flipped_byte_costs_the_frame_it_is_in_and_is_counted_once() {
     // In a header, in a record, in a length; in a segment that is not the last one.
     for at in [8, 24, 0] {
         let dir = dir();
-        let log = open(dir.path());
-        for _ in 0..20 {
-            append_one(&log);
-        }
-        log.close(PATIENCE);
-        drop(log);
+        left_behind(dir.path(), 20);
         let names = segments(dir.path());
         flip(dir.path(), &names[0], 64 + FRAME + at);
         let (log, told) = open_with(dir.path(), settings(Level::Os));
@@ -251,12 +250,7 @@ fn a_flipped_byte_costs_the_frame_it_is_in_and_is_counted_once() {
 #[test]
 fn damage_in_the_last_segment_is_not_taken_for_its_end() {
     let dir = dir();
-    let log = open(dir.path());
-    for _ in 0..5 {
-        append_one(&log);
-    }
-    log.close(PATIENCE);
-    drop(log);
+    left_behind(dir.path(), 5);
     flip(dir.path(), &segments(dir.path())[0], 64 + 2 * FRAME + 3);
     for _ in 0..2 {
         let (log, told) = open_with(dir.path(), settings(Level::Os));
@@ -270,12 +264,7 @@ fn damage_in_the_last_segment_is_not_taken_for_its_end() {
 #[test]
 fn a_synced_record_that_is_gone_is_an_alarm_and_its_number_is_not_used_again() {
     let dir = dir();
-    let log = open(dir.path());
-    for _ in 0..5 {
-        append_one(&log);
-    }
-    log.close(PATIENCE);
-    drop(log);
+    left_behind(dir.path(), 5);
     file(dir.path(), &segments(dir.path())[0]).truncate(64 + 3 * FRAME).expect("cut");
     for _ in 0..2 {
         let log = open(dir.path());
@@ -290,12 +279,7 @@ fn a_synced_record_that_is_gone_is_an_alarm_and_its_number_is_not_used_again() {
 #[test]
 fn a_damaged_head_of_a_segment_costs_nothing() {
     let dir = dir();
-    let log = open(dir.path());
-    for _ in 0..20 {
-        append_one(&log);
-    }
-    log.close(PATIENCE);
-    drop(log);
+    left_behind(dir.path(), 20);
     for name in segments(dir.path()) {
         flip(dir.path(), &name, 20);
     }
@@ -307,10 +291,7 @@ fn a_damaged_head_of_a_segment_costs_nothing() {
 fn foreign_and_empty_files_do_not_disturb() {
     let (dir, other) = (dir(), dir());
     for place in [&dir, &other] {
-        let log = open(place.path());
-        for _ in 0..10 {
-            append_one(&log);
-        }
+        left_behind(place.path(), 10);
     }
     let storage = DiskStorage::new(dir.path()).expect("there");
     let theirs = std::fs::read(other.path().join(segment::name(1))).expect("there");
