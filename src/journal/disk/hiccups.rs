@@ -134,6 +134,19 @@ fn what_a_failing_folder_held_up_is_synced_when_it_recovers() {
     until(|| log.shared.synced.load(Ordering::SeqCst) == 1);
 }
 
+/// The folder of what was put aside was asked once, and its new name never made safe.
+#[test]
+fn the_name_of_a_file_put_aside_is_made_safe_when_its_folder_recovers() {
+    let (log, storage, told) = open_on(Disk::default(), roomy(Level::Os));
+    append_one(&log);
+    until(|| log.shared.synced.load(Ordering::SeqCst) == 1);
+    refuse(&storage, Operation::SyncFolder, "deadletter", 1);
+    let (folder, id) = (Folder::DeadLetter, "a".to_owned());
+    log.put_aside(Aside { folder, id, json: b"{}".to_vec() });
+    until(|| told.errors.lock().contains(&"aside"));
+    until(|| cold(&storage).content("deadletter/a.json").is_some_and(|json| json == b"{}"));
+}
+
 /// A confirmation of records whose write was not told yet is cut short and never said again.
 #[test]
 fn no_chunk_has_records_that_are_not_told_as_written() {

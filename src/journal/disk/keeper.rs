@@ -32,7 +32,7 @@ pub(super) struct Keeper {
     shared: Arc<Shared>,
     checkpoint: CheckpointFile,
     synced_at: Instant,
-    /// When is synced again after the directory failed.
+    /// When is synced again after a folder failed.
     sync_at: Instant,
     /// Number of the next prepared segment.
     number: u64,
@@ -215,8 +215,12 @@ impl Keeper {
             return;
         }
         for (file, folder) in asides {
-            if let Err(error) = file.sync().and_then(|()| shared.storage.sync_folder(folder)) {
+            if let Err(error) = file.sync() {
                 shared.complain("aside", folder, &error);
+            } else if let Err(error) = shared.storage.sync_folder(folder) {
+                shared.complain("aside", folder, &error);
+                self.sync_at = clock::now() + PAUSE;
+                shared.desk.lock().asides.push((file, folder));
             }
         }
         for file in &open {
