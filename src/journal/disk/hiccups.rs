@@ -216,7 +216,7 @@ fn after_a_start_the_oldest_record_is_not_taken_for_older_than_it_is() {
 fn the_age_follows_what_is_confirmed_inside_of_a_segment() {
     let (log, storage, _told) = open_on(
         Disk::default(),
-        Settings { bytes_max: 1 << 24, segment_bytes: 1 << 22, ..settings(Level::Os) },
+        Settings { bytes_max: 1 << 26, segment_bytes: 1 << 24, ..settings(Level::Os) },
     );
     let mut head = 0;
     let mut between = clock::now();
