@@ -56,6 +56,43 @@ fn a_segment_that_is_written_again_outlives_a_failure_between_its_two_names() {
     }
 }
 
+/// The same run, ended before each of its changes by a kill and by losses of power.
+#[test]
+fn while_a_segment_is_written_again_every_moment_may_be_the_last() {
+    let between = [(Operation::SyncFolder, "quarantine", 1), (Operation::Rename, ".new", 3)];
+    for (operation, ending, times) in between {
+        let (log, storage, _told) = open_on(Disk::default(), roomy(Level::Os));
+        append_one(&log);
+        until(|| log.shared.synced.load(Ordering::SeqCst) == 1);
+        storage.record(Box::new(|_| {}));
+        refuse(&storage, operation, ending, times);
+        refuse(&storage, Operation::Sync, ".seg", 1);
+        append_one(&log);
+        until(|| storage.ordered() == 0);
+        until(|| log.shared.desk.lock().failed.is_empty());
+        log.close(PATIENCE);
+        let trace = storage.recorded().expect("it was recorded");
+        let copied = |name: &String| name.starts_with("quarantine/");
+        assert!(storage.disk().contents().keys().any(copied), "it was written again");
+        let mut disk = trace.start;
+        let mut random = fastrand::Rng::with_seed(trace.changes.len() as u64);
+        for change in trace.changes {
+            let mut ends = vec![disk.after_kill(), disk.after_power_loss(&mut |_| 0)];
+            for _ in 0..6 {
+                ends.push(disk.after_power_loss(&mut |of| random.usize(..of)));
+            }
+            for end in ends {
+                let names: Vec<String> = end.contents().into_keys().collect();
+                let (log, _storage, told) = open_on(end, roomy(Level::Os));
+                let found = read_all(&log, 1);
+                assert_eq!(found.first(), Some(&Ok(1)), "before {change:?}: {names:?}");
+                assert_eq!(*told.damaged.lock(), 0, "before {change:?}: {names:?}");
+            }
+            disk.apply(&change);
+        }
+    }
+}
+
 /// The copy was whole and synced under its name, the power went, and what the disk had kept of the
 /// segment was taken instead.
 #[test]
