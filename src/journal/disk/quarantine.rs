@@ -3,7 +3,7 @@
 //! In: a segment. Out: its bytes in `quarantine/`, synced. What always holds: what stands there is
 //! never overwritten; a name is made of the first position, the journal and the reason.
 
-use crate::journal::folders::QUARANTINE as FOLDER;
+use crate::journal::folders::QUARANTINE;
 use crate::journal::storage::{Space, Storage, StoredFile};
 use std::io;
 
@@ -11,14 +11,6 @@ use std::io;
 const PIECE_BYTES: usize = 256 * 1024;
 /// What a device loses at a time; a piece that cannot be read is narrowed down to this.
 const PAGE_BYTES: usize = 4096;
-
-/// Bytes that are there.
-///
-/// # Errors
-/// The device.
-pub(super) fn bytes(storage: &dyn Storage) -> io::Result<u64> {
-    Ok(storage.list(FOLDER)?.iter().map(|file| file.bytes).sum())
-}
 
 /// The name of a segment's place: another journal's segment of the same name has another one.
 pub(super) fn name(segment: &str, uuid: &[u8; 16], reason: &str) -> String {
@@ -37,10 +29,10 @@ pub(super) fn copy(
     range: std::ops::Range<u64>,
     name: &str,
 ) -> io::Result<u64> {
-    if storage.list(FOLDER)?.iter().any(|file| file.name == name) {
+    if storage.list(QUARANTINE)?.iter().any(|file| file.name == name) {
         return Ok(0);
     }
-    let (place, draft) = (format!("{FOLDER}/{name}"), format!("{FOLDER}/{name}.tmp"));
+    let (place, draft) = (format!("{QUARANTINE}/{name}"), format!("{QUARANTINE}/{name}.tmp"));
     remove_if_there(storage, &draft)?;
     let to = storage.create(&draft, Space::Growing)?;
     let mut piece = vec![0; PIECE_BYTES];
@@ -56,7 +48,7 @@ pub(super) fn copy(
     }
     to.sync()?;
     storage.rename(&draft, &place)?;
-    storage.sync_folder(FOLDER)?;
+    storage.sync_folder(QUARANTINE)?;
     Ok(at - range.start)
 }
 
@@ -66,7 +58,7 @@ pub(super) fn copy(
 /// The device; the file is where it was, or has moved and that is not safe.
 pub(super) fn take(storage: &dyn Storage, file: &str, name: &str) -> io::Result<()> {
     rename(storage, file, name)?;
-    storage.sync_folder(FOLDER)?;
+    storage.sync_folder(QUARANTINE)?;
     storage.sync_folder("")
 }
 
@@ -75,7 +67,7 @@ pub(super) fn take(storage: &dyn Storage, file: &str, name: &str) -> io::Result<
 /// # Errors
 /// The device; the file is where it was.
 pub(super) fn rename(storage: &dyn Storage, file: &str, name: &str) -> io::Result<()> {
-    let there = storage.list(FOLDER)?;
+    let there = storage.list(QUARANTINE)?;
     let free = |name: &str| there.iter().all(|file| file.name != name);
     let mut place = name.to_owned();
     let mut number = 1;
@@ -83,7 +75,7 @@ pub(super) fn rename(storage: &dyn Storage, file: &str, name: &str) -> io::Resul
         number += 1;
         place = format!("{name}.{number}");
     }
-    storage.rename(file, &format!("{FOLDER}/{place}"))
+    storage.rename(file, &format!("{QUARANTINE}/{place}"))
 }
 
 /// Removes a file, which may be missing.

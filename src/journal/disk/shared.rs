@@ -11,6 +11,7 @@ use super::segments::Segments;
 use super::tail::Tail;
 use super::{JournalObserver, Level, Settings};
 use crate::clock;
+use crate::journal::folders;
 use crate::journal::storage::{Storage, StoredFile};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -311,8 +312,8 @@ impl Shared {
 
     /// Tells what the quarantine holds.
     pub(super) fn observe_quarantine(&self) {
-        match super::quarantine::bytes(&*self.storage) {
-            Ok(bytes) => self.observer.quarantined_bytes(bytes),
+        match folders::size(&*self.storage, folders::QUARANTINE) {
+            Ok((_, bytes)) => self.observer.quarantined_bytes(bytes),
             Err(error) => self.complain("quarantine", "the folder", &error),
         }
     }
