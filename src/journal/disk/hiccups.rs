@@ -9,10 +9,15 @@ const FIRST: &str = "00000000000000000001.seg";
 
 fn open_on(disk: Disk, settings: Settings) -> (Arc<DiskLog>, Arc<SimStorage>, Arc<Told>) {
     let storage = Arc::new(SimStorage::new(disk));
+    let (log, told) = open_in(&storage, settings);
+    (log, storage, told)
+}
+
+fn open_in(storage: &Arc<SimStorage>, settings: Settings) -> (Arc<DiskLog>, Arc<Told>) {
     let told = Arc::new(Told::default());
     let observer = Arc::<Told>::clone(&told);
-    let log = DiskLog::open(Arc::clone(&storage) as Arc<_>, settings, observer);
-    (log.expect("it always opens"), storage, told)
+    let log = DiskLog::open(Arc::clone(storage) as Arc<_>, settings, observer);
+    (log.expect("it always opens"), told)
 }
 
 /// One segment for all that a test appends.
@@ -110,7 +115,10 @@ fn of_a_segment_and_its_copy_the_copy_is_taken_and_the_other_one_kept_aside() {
     torn[64 + 56 + 30] ^= 1;
     disk.put(FIRST, &torn);
     disk.take("checkpoint");
-    let (log, storage, told) = open_on(disk, roomy(Level::Os));
+    let storage = Arc::new(SimStorage::new(disk));
+    refuse(&storage, Operation::SyncFolder, "quarantine", 1);
+    refuse(&storage, Operation::Rename, ".new", 1);
+    let (log, told) = open_in(&storage, roomy(Level::Os));
     assert_eq!(read_all(&log, 1), whole(1..=3));
     assert_eq!((*told.damaged.lock(), log.recovered().damaged), (0, 0));
     let files = storage.disk().contents();

@@ -184,11 +184,16 @@ impl Recovery<'_> {
         if let Some(old) = old {
             let header = self.storage.open(copy).ok().and_then(|file| read_header(&*file));
             let uuid = header.map_or(self.uuid, |header| header.uuid);
-            if !self.take(old, &uuid, "unsynced") {
+            tracing::error!(segment, "segment {segment} was not synced; it goes to quarantine");
+            let place = quarantine::name(segment, &uuid, "unsynced");
+            // Nothing may come between the two renames; both are safe once the directory is synced.
+            if let Err(error) = insist(|| quarantine::rename(self.storage, segment, &place)) {
+                complain(self.observer, "quarantine", segment, &error);
                 return;
             }
+            self.report.quarantined_bytes += old.bytes;
         }
-        if let Err(error) = self.storage.rename(copy, segment) {
+        if let Err(error) = insist(|| self.storage.rename(copy, segment)) {
             complain(self.observer, "create", segment, &error);
         }
     }
@@ -476,20 +481,17 @@ impl Recovery<'_> {
         }
     }
 
-    /// Moves a file to quarantine; whether it is there.
-    fn take(&mut self, found: &Found, uuid: &[u8; 16], reason: &'static str) -> bool {
+    fn take(&mut self, found: &Found, uuid: &[u8; 16], reason: &'static str) {
         let name = &found.name;
         tracing::error!(
             segment = name,
             reason,
             "segment {name} is {reason}; it goes to quarantine"
         );
-        let taken = quarantine::take(self.storage, name, &quarantine::name(name, uuid, reason));
-        match &taken {
+        match quarantine::take(self.storage, name, &quarantine::name(name, uuid, reason)) {
             Ok(()) => self.report.quarantined_bytes += found.bytes,
-            Err(error) => complain(self.observer, "quarantine", name, error),
+            Err(error) => complain(self.observer, "quarantine", name, &error),
         }
-        taken.is_ok()
     }
 
     fn remove(&self, name: &str) {
