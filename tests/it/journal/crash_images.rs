@@ -357,16 +357,16 @@ fn a_stop_soon_after_a_failed_sync_leaves_everything_synced() {
     let settings = tiny(Level::Os, 200);
     let storage = Arc::new(SimStorage::new(Disk::default()));
     let log = open(&storage, &settings).expect("an empty directory can be used");
+    // The sync of a segment, and that of the first try to write it again.
+    let (operation, failure) = (Operation::Sync, Failure::Io);
+    for ending in [".seg", ".tmp"] {
+        storage.fail(Fault { operation, ending, skip: 0, times: 1, failure });
+    }
     let mut truth = Truth { uuid: log.uuid().to_owned(), ..Truth::default() };
     for number in 1..=3 {
         let mut batch = record(number, 100);
         let copy = batch.clone();
         truth.appended(&log.append(&mut batch).expect("there is room"), &copy);
-    }
-    // The first try to write it again fails too.
-    let (operation, failure) = (Operation::Sync, Failure::Io);
-    for ending in [".seg", ".tmp"] {
-        storage.fail(Fault { operation, ending, skip: 0, times: 1, failure });
     }
     assert!(eventually(PATIENCE, || storage.ordered() == 0), "both syncs fail");
     assert_eq!(log.close(PATIENCE), 0);
