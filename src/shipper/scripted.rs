@@ -53,6 +53,8 @@ pub(super) struct Script {
     pub(super) bytes_per_record: usize,
     pub(super) limit_records: usize,
     pub(super) opened: Vec<SinkSettings>,
+    /// Sessions that are not thrown away yet.
+    pub(super) alive: usize,
     pub(super) looks: usize,
 }
 
@@ -91,6 +93,7 @@ impl Sinks for Scripted {
     fn open(&self, settings: SinkSettings) -> Result<Box<dyn Sink>, String> {
         let mut script = self.0.lock();
         script.opened.push(settings);
+        script.alive += 1;
         let session = script.opened.len() as u64;
         drop(script);
         Ok(Box::new(ScriptedSink {
@@ -180,6 +183,12 @@ impl Sink for ScriptedSink {
 
     fn purge(&mut self) {
         self.purged.extend(self.queue.drain(..).map(|one| one.sequence));
+    }
+}
+
+impl Drop for ScriptedSink {
+    fn drop(&mut self) {
+        self.script.lock().alive -= 1;
     }
 }
 

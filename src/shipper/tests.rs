@@ -207,10 +207,12 @@ fn a_missing_topic_holds_everything_and_is_named_until_it_is_there() {
     assert_eq!(world.reasons(), [health::TOPIC]);
     let written = world.kafka.0.lock().written.len();
     assert_eq!(written, 1, "nothing passes the record that waits for its topic");
+    let alive = || world.kafka.0.lock().alive;
+    world.wait("a session that nobody polls hoards statistics", |_| alive() == 0);
     world.kafka.0.lock().topics.insert("gone".to_owned());
     assert_complete(&world.drain(), 10, &[]);
     world.wait("healthy", |world| world.reasons().is_empty());
-    assert_eq!(world.kafka.0.lock().opened.len(), 1, "the session went on");
+    assert_eq!(world.kafka.0.lock().opened.len(), 2, "the wait was not spent in a session");
 }
 
 #[test]
@@ -219,6 +221,7 @@ fn a_missing_topic_is_created_when_it_is_met() {
     append(&log, 3, &["not.announced"], 0);
     let world = World::over(log, settings(&[]), script(), Arc::new(()));
     assert_complete(&world.drain(), 3, &[]);
+    assert_eq!(world.kafka.0.lock().opened.len(), 1, "the session went on");
 }
 
 #[test]

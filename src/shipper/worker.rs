@@ -150,12 +150,19 @@ impl Worker {
         let mut wanted = None;
         while !self.is_done() {
             self.enter(State::Connecting);
-            let Some(prepared) = self.prepare(wanted) else { continue };
+            let Some(prepared) = self.prepare(wanted) else {
+                // A producer that nobody polls hoards what it has to say. Nothing is in flight.
+                if let Some((idle, _)) = sink.take() {
+                    self.retire(idle);
+                }
+                continue;
+            };
             let settings = SinkSettings {
                 batch_bytes: self.sinks.batch_bytes(prepared.smallest_limit, self.batch_cap),
                 one_by_one: self.isolation.is_active(),
             };
-            // A session that only waited for a topic goes on, unless its batches are too large now.
+            // A session that met a new topic goes on once that is there, unless its batches are too
+            // large now.
             let fits = |open: &SinkSettings| {
                 open.one_by_one == settings.one_by_one && open.batch_bytes <= settings.batch_bytes
             };
@@ -182,14 +189,18 @@ impl Worker {
                     self.hold(health::DEAD_LETTER, text);
                 }
             }
-            // Ends on a thread of its own; whatever it still reports reaches nobody.
-            drop(open);
-            self.flight.clear();
-            self.isolation.end_session();
+            self.retire(open);
         }
         drop(sink);
         self.enter(State::Stopped);
         self.left()
+    }
+
+    /// Ends a session, on a thread of its own; whatever it still reports reaches nobody.
+    fn retire(&mut self, sink: Box<dyn Sink>) {
+        drop(sink);
+        self.flight.clear();
+        self.isolation.end_session();
     }
 
     /// Records that ended nowhere yet.
