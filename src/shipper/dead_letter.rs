@@ -62,8 +62,8 @@ impl Worker {
             sequence,
             record: &record.for_topic(self.topics.name(topic)),
             journal: &self.journal,
-            // The record was refused everywhere; its letter is new, unless one was tried before.
-            replay: condemned.tries > 0 || sequence <= self.log.replay_upto(),
+            // The record was refused everywhere; its letter is new, unless one was sent before.
+            replay: condemned.sent || sequence <= self.log.replay_upto(),
             timestamp_ms: never_ahead(record.timestamp_ms, now_ms),
             more: &[
                 ("error", &error),

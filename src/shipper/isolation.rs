@@ -43,6 +43,8 @@ pub struct Condemned {
     pub fault: Fault,
     /// Dead letters that failed.
     pub tries: u8,
+    /// Whether a dead letter was ever sent: whatever was heard of it, it may be there.
+    pub sent: bool,
 }
 
 /// See the module's documentation.
@@ -77,7 +79,7 @@ impl Isolation {
     pub fn condemn(&mut self, sequence: Sequence, reason: RecordFault, fault: Fault) {
         self.alone = None;
         self.suspects.remove(&sequence);
-        self.condemned.insert(sequence, Condemned { reason, fault, tries: 0 });
+        self.condemned.insert(sequence, Condemned { reason, fault, tries: 0, sent: false });
         self.at_fault = true;
     }
 
@@ -112,8 +114,25 @@ impl Isolation {
     }
 
     /// A suspect, or the dead letter of a condemned one, was sent.
-    pub const fn sent_alone(&mut self, sequence: Sequence) {
+    pub fn sent_alone(&mut self, sequence: Sequence) {
         self.alone = Some(sequence);
+        if let Some(condemned) = self.condemned.get_mut(&sequence) {
+            condemned.sent = true;
+        }
+    }
+
+    /// A record cannot be read any more: nobody will judge it.
+    pub fn forget(&mut self, sequence: Sequence) {
+        let condemned = self.condemned.remove(&sequence).is_some();
+        if self.suspects.remove(&sequence).is_none() && !condemned {
+            return;
+        }
+        // Whether the batch was too large or this record is not known now; if it was the batch, it
+        // is refused again.
+        self.at_fault = true;
+        if !self.is_active() {
+            (self.at_fault, self.too_large) = (false, false);
+        }
     }
 
     /// A record was delivered, or one that was condemned is put aside.
@@ -217,6 +236,21 @@ mod tests {
         let mut invalid = refused(&[7], RecordFault::Invalid);
         invalid.sent_alone(Sequence(7));
         assert_eq!(invalid.settled(Sequence(7)), Passed::Over);
+    }
+
+    #[test]
+    fn who_is_forgotten_is_waited_for_no_longer_and_leaves_no_verdict() {
+        let mut isolation = refused(&[3, 4], RecordFault::TooLarge);
+        isolation.forget(Sequence(9));
+        isolation.forget(Sequence(3));
+        isolation.sent_alone(Sequence(4));
+        assert_eq!(isolation.settled(Sequence(4)), Passed::Over, "3 may have been at fault");
+        refuse(&mut isolation, 5, RecordFault::TooLarge);
+        isolation.forget(Sequence(5));
+        assert!(!isolation.is_active());
+        refuse(&mut isolation, 6, RecordFault::TooLarge);
+        isolation.sent_alone(Sequence(6));
+        assert_eq!(isolation.settled(Sequence(6)), Passed::BatchTooLarge);
     }
 
     #[test]

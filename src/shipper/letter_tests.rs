@@ -1,7 +1,7 @@
 //! Records that Kafka refuses by themselves, over a scripted Kafka and a log with a directory: into
 //! the dead-letter topic, else into a file, else they hold everything; the others keep their order.
 
-use super::Settings;
+use super::{Settings, State};
 use super::health;
 use super::observer::Observer;
 use super::patchy::{Directory, PatchyLog};
@@ -113,6 +113,30 @@ fn a_letter_that_only_had_bad_luck_is_tried_again_before_it_is_a_file() {
         drain(&always, &[50]);
         assert_eq!(files(&always), 1, "{class:?}");
     }
+}
+
+/// Only a letter that was reported as failed counted as one that may be there.
+#[test]
+fn a_letter_that_was_under_way_when_its_session_ended_is_marked_when_it_is_sent_again() {
+    let mut script = refusing(&[50], None);
+    script.unreported_letters.insert(50);
+    let world = world(Directory::Works, script);
+    let replays: Vec<bool> = drain(&world, &[50]).iter().map(|one| one.replay).collect();
+    assert_eq!(replays, [false, true]);
+}
+
+/// Nothing was left to judge, and yet records went one by one until the next start.
+#[test]
+fn a_condemned_record_that_becomes_unreadable_is_forgotten() {
+    let world = world(Directory::Fails, refusing(&[50], Some((INVALID, FOR_EVER))));
+    world.wait("held", |world| world.reasons() == [health::DEAD_LETTER]);
+    *world.log.damaged.lock() = Some(50..=50);
+    world.wait("all confirmed", |world| world.log.usage().records == 0);
+    let ledger = world.shipper.ledger();
+    assert_eq!((ledger.confirmed(), ledger.damaged(), ledger.dead_lettered()), (99, 1, 0));
+    world.wait("back to full speed", |world| world.shipper.status().state == State::Shipping);
+    let opened = world.kafka.0.lock().opened.clone();
+    assert!(!opened.last().expect("there were sessions").one_by_one);
 }
 
 #[test]

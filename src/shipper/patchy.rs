@@ -22,7 +22,7 @@ pub(super) enum Directory {
 pub(super) struct PatchyLog {
     pub(super) records: MemoryLog,
     /// These cannot be read; the chunks around them end at their borders.
-    pub(super) damaged: Option<RangeInclusive<u64>>,
+    pub(super) damaged: Mutex<Option<RangeInclusive<u64>>>,
     pub(super) directory: Mutex<Directory>,
     /// What was put aside.
     pub(super) files: Mutex<Vec<Aside>>,
@@ -33,7 +33,7 @@ impl Default for PatchyLog {
     fn default() -> Self {
         Self {
             records: MemoryLog::new(1 << 26),
-            damaged: None,
+            damaged: Mutex::default(),
             directory: Mutex::new(Directory::None),
             files: Mutex::default(),
             replay_upto: Sequence::NONE,
@@ -71,7 +71,7 @@ impl Log for PatchyLog {
     }
 
     fn read(&self, from: Sequence) -> Read {
-        match &self.damaged {
+        match &*self.damaged.lock() {
             Some(range) if range.contains(&from.0) => {
                 Read::Damaged { upto: Sequence(*range.end()) }
             }

@@ -41,6 +41,8 @@ pub(super) struct Script {
     pub(super) faults: BTreeMap<u64, (Class, usize)>,
     /// The same in the topic [`DEAD`].
     pub(super) letter_faults: BTreeMap<u64, (Class, usize)>,
+    /// Letters of these positions are written, and the session ends before that is reported.
+    pub(super) unreported_letters: BTreeSet<u64>,
     /// `send` itself refuses the position so many times.
     pub(super) refusals: BTreeMap<u64, (Class, usize)>,
     pub(super) topics: BTreeSet<String>,
@@ -168,6 +170,11 @@ impl Sink for ScriptedSink {
                 break;
             }
             let batch = self.next_batch();
+            if batch[0].topic == DEAD && script.unreported_letters.remove(&batch[0].sequence) {
+                script.written.extend(batch);
+                self.end(inbox);
+                break;
+            }
             match self.verdict(&batch, &mut script) {
                 None => {
                     inbox.delivered.extend(batch.iter().map(|one| one.sequence));
@@ -233,11 +240,16 @@ impl ScriptedSink {
                 if matches!(class, Class::Fatal | Class::TimedOut) {
                     script.written.extend(batch);
                 }
-                self.fatal = true;
-                self.purge();
-                let text = "the guarantee is broken".to_owned();
-                inbox.signals.push(Signal { class: SignalClass::Fatal, text });
+                self.end(inbox);
             }
         }
+    }
+
+    /// The producer turns fatal.
+    fn end(&mut self, inbox: &mut Inbox) {
+        self.fatal = true;
+        self.purge();
+        let text = "the guarantee is broken".to_owned();
+        inbox.signals.push(Signal { class: SignalClass::Fatal, text });
     }
 }

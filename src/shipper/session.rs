@@ -132,6 +132,7 @@ impl Worker {
             match pause {
                 Pause::Ended(end) => return self.finish(sink, end, &mut seen),
                 Pause::Drained if idle && self.stop.is_asked() => return End::Stopped,
+                _ if idle && self.is_for_nobody() => return End::Renew { smaller: false },
                 Pause::Drained if idle => {
                     log.wait_for(reader.next, self.settings.idle);
                     sink.poll(Duration::ZERO, &mut inbox);
@@ -152,6 +153,11 @@ impl Worker {
                 return self.finish(sink, End::Renew { smaller }, &mut seen);
             }
         }
+    }
+
+    /// Whether the session is for suspects, and there are none left.
+    fn is_for_nobody(&self) -> bool {
+        self.one_by_one && !self.isolation.is_active()
     }
 
     fn send_what_is_there(&mut self, sink: &mut dyn Sink, reader: &mut Reader<'_>) -> Pause {
@@ -193,7 +199,7 @@ impl Worker {
         bytes: usize,
         now_ms: i64,
     ) -> Option<Pause> {
-        if !self.window.reaches(sequence) || !self.flight.has_room() {
+        if !self.window.reaches(sequence) || !self.flight.has_room() || self.is_for_nobody() {
             return Some(Pause::Full);
         }
         let gate = if self.isolation.is_active() {
@@ -387,6 +393,7 @@ impl Worker {
         reader.chunk = None;
         while reader.next <= upto && self.window.reaches(reader.next) {
             records += u64::from(self.window.mark(reader.next));
+            self.isolation.forget(reader.next);
             reader.next = reader.next.next();
         }
         if records > 0 {

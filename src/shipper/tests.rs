@@ -390,14 +390,14 @@ fn an_observer_is_told_of_every_record_and_incident() {
 #[test]
 fn exactly_the_records_that_cannot_be_read_are_left_out_however_many() {
     for (before, damaged) in [(0, 1), (10, 1), (10, 20_000), (500, 9_000)] {
-        let mut log = PatchyLog::default();
+        let log = PatchyLog::default();
         for count in [before, damaged, 10] {
             append(&log, count, &["a", "b"], 0);
             // Ends the chunk.
             assert!(count == 0 || matches!(log.records.read(log.written()), Read::Chunk(_)));
         }
         let unreadable = before as u64 + 1..=(before + damaged) as u64;
-        log.damaged = Some(unreadable.clone());
+        *log.damaged.lock() = Some(unreadable.clone());
         let observer = Arc::new(Counting::default());
         let as_observer: Arc<dyn Observer> = Arc::<Counting>::clone(&observer);
         let mut script = script();
