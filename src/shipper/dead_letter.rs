@@ -74,7 +74,7 @@ impl Worker {
         };
         match sink.send(&outgoing) {
             Ok(()) => {
-                self.flight.add(sequence, topic, record.value.len());
+                self.note_flight(sequence, topic, record.value.len());
                 self.isolation.sent_alone(sequence);
                 None
             }

@@ -76,6 +76,8 @@ pub trait Observer: Send + Sync {
     fn damaged(&self, _records: u64) {}
     /// A producer session began.
     fn session_started(&self) {}
+    /// It ended: what its statistics said is over.
+    fn session_ended(&self) {}
     /// New statistics of librdkafka.
     fn stats(&self, _stats: &Stats) {}
     /// The complete list of what is wrong; called when it changes.

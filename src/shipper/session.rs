@@ -228,7 +228,7 @@ impl Worker {
         };
         match sink.send(&outgoing) {
             Ok(()) => {
-                self.flight.add(sequence, topic, bytes);
+                self.note_flight(sequence, topic, bytes);
                 self.window.note_sent(sequence);
                 if gate == Gate::Alone {
                     self.isolation.sent_alone(sequence);
@@ -341,7 +341,7 @@ impl Worker {
         self.topics.take_delivered(|topic, records| observer.delivered(topic, records));
         self.health.reached();
         self.backoff.reset();
-        self.delivered_at = clock::now();
+        self.silent_since = clock::now();
     }
 
     /// Ends a session: nothing more is sent, reports are waited for.

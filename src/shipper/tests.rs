@@ -364,6 +364,9 @@ impl Observer for Counting {
     fn session_started(&self) {
         self.add("sessions", 1);
     }
+    fn session_ended(&self) {
+        self.add("ended sessions", 1);
+    }
 }
 
 #[test]
@@ -383,6 +386,7 @@ fn an_observer_is_told_of_every_record_and_incident() {
     assert_eq!((count("invalid"), count("too_large")), (1, 1));
     assert_eq!(count("record"), 3, "refused with others, then alone; not even taken");
     assert!(count("sessions") >= 3);
+    assert_eq!(count("sessions"), count("ended sessions"));
 }
 
 /// Of records that cannot be read only those within the window were ever marked as done: behind a

@@ -82,7 +82,8 @@ pub(super) struct Worker {
     batch_bytes: usize,
     last_error: Option<String>,
     ticked: Instant,
-    pub(super) delivered_at: Instant,
+    /// Since when nothing was delivered although something was in flight.
+    pub(super) silent_since: Instant,
     recheck: Option<Preparing>,
     rechecked: Instant,
     complaints: HashMap<&'static str, (Instant, u64)>,
@@ -130,7 +131,7 @@ impl Worker {
             batch_bytes: 0,
             last_error: None,
             ticked: now,
-            delivered_at: now,
+            silent_since: now,
             recheck: None,
             rechecked: now,
             complaints: HashMap::new(),
@@ -166,11 +167,13 @@ impl Worker {
             let fits = |open: &SinkSettings| {
                 open.one_by_one == settings.one_by_one && open.batch_bytes <= settings.batch_bytes
             };
-            let current = match sink.take().filter(|(_, open)| fits(open)) {
-                Some(kept) => Some(kept),
-                None => self.open(settings).map(|fresh| (fresh, settings)),
-            };
-            let Some((mut open, settings)) = current else { continue };
+            if let Some((misfit, _)) = sink.take_if(|(_, open)| !fits(open)) {
+                self.retire(misfit);
+            }
+            if sink.is_none() {
+                sink = self.open(settings).map(|fresh| (fresh, settings));
+            }
+            let Some((mut open, settings)) = sink.take() else { continue };
             self.enter(if settings.one_by_one { State::Isolating } else { State::Shipping });
             self.one_by_one = settings.one_by_one;
             let end = self.session(&mut *open);
@@ -191,7 +194,9 @@ impl Worker {
             }
             self.retire(open);
         }
-        drop(sink);
+        if let Some((idle, _)) = sink.take() {
+            self.retire(idle);
+        }
         self.enter(State::Stopped);
         self.left()
     }
@@ -201,6 +206,7 @@ impl Worker {
         drop(sink);
         self.flight.clear();
         self.isolation.end_session();
+        self.observer.session_ended();
     }
 
     /// Records that ended nowhere yet.
@@ -460,11 +466,19 @@ impl Worker {
         }
     }
 
+    /// A record was handed to the session's producer.
+    pub(super) fn note_flight(&mut self, sequence: Sequence, topic: u16, bytes: usize) {
+        if self.flight.records() == 0 {
+            self.silent_since = clock::now();
+        }
+        self.flight.add(sequence, topic, bytes);
+    }
+
     /// Whether it is time to look at the cluster's topics while a session runs.
     fn recheck_is_due(&self, now: Instant) -> bool {
         let since = now.saturating_duration_since(self.rechecked);
         let silent = self.flight.records() > 0
-            && now.saturating_duration_since(self.delivered_at) >= SILENCE;
+            && now.saturating_duration_since(self.silent_since) >= SILENCE;
         since >= RECHECK && self.health.lacks_topics() || since >= SILENCE_RECHECK && silent
     }
 
@@ -516,4 +530,38 @@ impl Worker {
 #[expect(clippy::cast_possible_truncation, reason = "half of the random bits will do")]
 fn random() -> u32 {
     RandomState::new().hash_one(0) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::memory::MemoryLog;
+    use crate::shipper::scripted::Scripted;
+
+    fn worker() -> Worker {
+        Worker::new(
+            Arc::new(MemoryLog::new(1 << 20)),
+            Arc::new(Scripted::default()),
+            Arc::new(()),
+            Settings::new(vec!["a".to_owned()]),
+            Arc::new(Stop::default()),
+            Arc::new(Ledger::new(Sequence::NONE)),
+            Arc::new(Mutex::new(Status::default())),
+        )
+    }
+
+    /// The silence was counted from the last delivery on: a bridge with one record a minute looked at
+    /// the cluster whenever the shipper looked up between a record and its report.
+    #[test]
+    fn the_time_in_which_nothing_was_in_flight_is_no_silence() {
+        let mut worker = worker();
+        let long_ago = clock::now() - Duration::from_mins(1);
+        (worker.rechecked, worker.silent_since) = (long_ago, long_ago);
+        worker.note_flight(Sequence(1), 0, 10);
+        assert!(!worker.recheck_is_due(clock::now()), "it was just sent");
+        let later = clock::now() + SILENCE;
+        assert!(worker.recheck_is_due(later));
+        worker.note_flight(Sequence(2), 0, 10);
+        assert!(worker.recheck_is_due(later), "the first one still waits");
+    }
 }
