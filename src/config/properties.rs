@@ -20,7 +20,8 @@ use crate::files::{self, PropertiesFile};
 ///
 /// Gapless, idempotent, never giving up: that is order and "nothing is lost". The partitioner
 /// decides where Java consumers look for a key. Without reports of success no record would ever
-/// count as delivered.
+/// count as delivered. Topics are created by us, with the settings that were asked for, or not at
+/// all.
 pub(super) const REFUSED: &[&str] = &[
     "metadata.broker.list",
     "message.max.bytes",
@@ -34,6 +35,7 @@ pub(super) const REFUSED: &[&str] = &[
     "message.timeout.ms",
     "partitioner",
     "delivery.report.only.error",
+    "allow.auto.create.topics",
 ];
 
 /// Every alias of librdkafka for a property that a producer or a consumer has, with the name it
@@ -236,6 +238,7 @@ mod tests {
             "bootstrap.servers",
             "metadata.broker.list",
             "delivery.report.only.error",
+            "allow.auto.create.topics",
             "topic.acks",
             "topic.request.required.acks",
             "topic.delivery.timeout.ms",

@@ -12,6 +12,7 @@ use rdkafka::error::KafkaError;
 /// Properties (and their aliases) that operators must not set, for our promises rest on them.
 pub const PROTECTED: &[&str] = &[
     "acks",
+    "allow.auto.create.topics",
     "bootstrap.servers",
     "delivery.report.only.error",
     "delivery.timeout.ms",
@@ -47,6 +48,8 @@ const DEFAULTS: &[(&[&str], &str)] = &[
     (&["compression.type", "compression.codec"], "lz4"),
     (&["linger.ms", "queue.buffering.max.ms"], "5"),
     (&["reconnect.backoff.max.ms"], "1000"),
+    (&["enable.metrics.push"], "false"),
+    (&["log.connection.close"], "false"),
     (&["socket.keepalive.enable"], "true"),
     (&["statistics.interval.ms"], "1000"),
     // How long a topic that was just seen may be missing before it counts as gone. Nothing is sent
@@ -177,8 +180,6 @@ impl KafkaSettings {
         }
         config.set("bootstrap.servers", &self.brokers);
         config.set("allow.auto.create.topics", "false");
-        config.set("enable.metrics.push", "false");
-        config.set("log.connection.close", "false");
         config
     }
 
@@ -267,6 +268,10 @@ mod tests {
         assert_eq!(config.get("compression.type"), None);
         assert_eq!(config.get("linger.ms"), Some("50"));
         assert_eq!(with(&[]).producer(1000).get("compression.type"), Some("lz4"));
+        for name in ["enable.metrics.push", "log.connection.close"] {
+            assert_eq!(with(&[(name, "true")]).producer(1000).get(name), Some("true"), "{name}");
+            assert_eq!(with(&[]).producer(1000).get(name), Some("false"), "{name}");
+        }
     }
 
     #[test]
