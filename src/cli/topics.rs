@@ -82,10 +82,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let missing: Vec<&str> =
             rows.iter().filter(|row| row.partitions == 0).map(|row| &*row.name).collect();
         if !missing.is_empty() {
-            let refused = admin.create(&missing, ANSWER).map_err(|error| {
+            let created = admin.create(&missing, ANSWER).map_err(|error| {
                 anyhow::anyhow!("{} missing topics cannot be created: {error}", missing.len())
             })?;
-            for refused in refused {
+            for refused in created.refused {
                 remark(&format!("topic {} cannot be created: {}", refused.topic, refused.why));
                 done = ExitCode::FAILURE;
             }

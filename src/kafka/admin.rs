@@ -54,6 +54,15 @@ pub struct NotCreated {
     pub why: String,
 }
 
+/// What came of a wish for topics; those that it does not name were there already.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Created {
+    /// Those that are new.
+    pub made: Vec<String>,
+    /// Those that still do not exist.
+    pub refused: Vec<NotCreated>,
+}
+
 /// A client for questions about topics.
 pub struct Admin {
     /// Asks what is there. rust-rdkafka's admin client never looks at the errors that its own client
@@ -113,22 +122,27 @@ impl Admin {
         Ok(topics)
     }
 
-    /// Creates topics; the answer lists those that still do not exist. One that exists already is
-    /// fine.
+    /// Creates topics. One that exists already is fine.
     ///
     /// # Errors
     /// No broker answered in time.
-    pub fn create(&self, names: &[&str], timeout: Duration) -> Result<Vec<NotCreated>, AdminError> {
+    pub fn create(&self, names: &[&str], timeout: Duration) -> Result<Created, AdminError> {
         let topic =
             |name| NewTopic::new(name, self.partitions, TopicReplication::Fixed(self.replication));
         let wanted: Vec<NewTopic<'_>> = names.iter().copied().map(topic).collect();
         let results = wait(self.client()?.create_topics(&wanted, &options(timeout)))
             .map_err(|error| self.failed(&error))?;
-        let refused = results.into_iter().filter_map(|result| match result {
-            Ok(_) | Err((_, Code::TopicAlreadyExists)) => None,
-            Err((topic, code)) => Some(NotCreated { topic, why: code.to_string() }),
-        });
-        Ok(refused.collect())
+        let mut created = Created::default();
+        for result in results {
+            match result {
+                Ok(topic) => created.made.push(topic),
+                Err((_, Code::TopicAlreadyExists)) => {}
+                Err((topic, code)) => {
+                    created.refused.push(NotCreated { topic, why: code.to_string() });
+                }
+            }
+        }
+        Ok(created)
     }
 
     /// The smallest `max.message.bytes` among topics; `None` where none could be read.

@@ -42,6 +42,9 @@ const SECOND_SIGN: Duration = Duration::from_millis(500);
 /// Without a further sign, and with nothing waiting, a loss of connection is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(30);
 
+/// Topics that one line of the log names; it counts the others.
+const TOPICS_NAMED: usize = 5;
+
 /// A trouble with the connection.
 #[derive(Debug)]
 struct Trouble {
@@ -101,9 +104,29 @@ impl Health {
         self.held = None;
     }
 
-    /// Topics that could not be created, with the cause; replaces what was said before.
-    pub fn not_created(&mut self, topics: impl IntoIterator<Item = (String, String)>) {
-        self.not_created = topics.into_iter().collect();
+    /// Topics that could not be created, with the cause; replaces what was said before. Returns what
+    /// is news, for the log: a line for each cause.
+    pub fn not_created(
+        &mut self,
+        topics: impl IntoIterator<Item = (String, String)>,
+    ) -> Vec<String> {
+        let topics: BTreeMap<String, String> = topics.into_iter().collect();
+        let mut news: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (topic, why) in &topics {
+            if self.not_created.get(topic) != Some(why) {
+                news.entry(why).or_default().push(topic);
+            }
+        }
+        let line = |(why, topics): (&str, Vec<&str>)| {
+            let count = topics.len();
+            let named = topics[..count.min(TOPICS_NAMED)].join(", ");
+            let more = if count > TOPICS_NAMED { ", ..." } else { "" };
+            let topics = if count == 1 { "1 topic is" } else { &*format!("{count} topics are") };
+            format!("{topics} missing and could not be created ({why}): {named}{more}")
+        };
+        let lines = news.into_iter().map(line).collect();
+        self.not_created = topics;
+        lines
     }
 
     /// Whether topics could not be created.
@@ -231,17 +254,34 @@ mod tests {
         assert_eq!(reasons(&health), [TLS]);
     }
 
+    /// Eighty lines every 30 s for ever where nobody grants the right to create topics.
+    #[test]
+    fn a_topic_that_cannot_be_created_is_told_of_once_for_each_cause() {
+        let mut health = Health::default();
+        let all = |why: &str| (1..=7).map(|n| (format!("im.{n}"), why.to_owned())).collect::<Vec<_>>();
+        let denied = "7 topics are missing and could not be created (denied): im.1, im.2, im.3, im.4, im.5, ...";
+        assert_eq!(health.not_created(all("denied")), [denied]);
+        assert!(health.not_created(all("denied")).is_empty());
+        let mut changed = all("denied");
+        "late".clone_into(&mut changed[3].1);
+        let late = "1 topic is missing and could not be created (late): im.4";
+        assert_eq!(health.not_created(changed), [late]);
+        assert!(health.not_created([]).is_empty() && !health.lacks_topics());
+        assert_eq!(health.not_created(all("denied")), [denied], "they were there meanwhile");
+    }
+
     #[test]
     fn a_held_topic_is_named_once_and_released() {
         let (mut health, now) = (Health::default(), clock::now());
-        health.not_created([("im.a".to_owned(), "no".to_owned()), ("im.b".into(), "no".into())]);
+        let news = health.not_created([("im.a".to_owned(), "no".to_owned()), ("im.b".into(), "no".into())]);
+        assert_eq!(news.len(), 1);
         assert!(health.judge(None, now));
         assert!(health.degraded()[0].text.contains("im.a and 1 more"));
         health.hold(TOPIC, "topic im.a is missing".to_owned());
         assert!(!health.judge(None, now), "the same reason, a better text");
         assert_eq!(health.degraded()[0].text, "topic im.a is missing");
         health.release();
-        health.not_created([]);
+        assert!(health.not_created([]).is_empty());
         assert!(health.judge(None, now));
         assert!(health.degraded().is_empty());
     }

@@ -5,6 +5,7 @@
 //! [`Sinks::prepare`] may wait for Kafka, and it runs on a thread of its own.
 
 use crate::clock;
+use crate::kafka::admin::Created;
 use crate::kafka::{Admin, Inbox, KafkaSettings, Outgoing, Producer, Refusal, Signal};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
@@ -110,15 +111,16 @@ impl KafkaSinks {
     /// Creates topics; those that exist now, and those that do not.
     fn create(admin: &Admin, missing: &[&str], prepared: &mut Prepared) {
         match admin.create(missing, CREATE_MAX) {
-            Ok(refused) => {
+            Ok(Created { made, refused }) => {
+                if !made.is_empty() {
+                    tracing::info!(topics = made.len(), "created missing topics");
+                }
                 prepared.not_created =
                     refused.into_iter().map(|one| (one.topic, one.why)).collect();
                 let refused =
                     |topic: &str| prepared.not_created.iter().any(|(one, _)| one == topic);
-                let made: Vec<&str> =
-                    missing.iter().copied().filter(|topic| !refused(topic)).collect();
-                tracing::info!(topics = made.len(), "created missing topics");
-                prepared.present.extend(made.into_iter().map(str::to_owned));
+                let there = missing.iter().copied().filter(|topic| !refused(topic));
+                prepared.present.extend(there.map(str::to_owned));
             }
             Err(error) => {
                 let why = |topic: &&str| ((*topic).to_owned(), error.text.clone());

@@ -292,10 +292,9 @@ impl Worker {
         if self.held.is_none() {
             self.health.release();
         }
-        for (topic, why) in &prepared.not_created {
-            tracing::warn!(topic, why, "this topic is missing and could not be created");
+        for news in self.health.not_created(prepared.not_created.iter().cloned()) {
+            tracing::warn!("{news}");
         }
-        self.health.not_created(prepared.not_created.iter().cloned());
         self.rechecked = clock::now();
     }
 
