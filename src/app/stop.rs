@@ -1,7 +1,8 @@
 //! The stop, in order and within its time.
 //!
 //! In: a bridge that serves, the wish to stop. Out: how many records were lost. What always holds:
-//! every step has its share of the drain time, and the last ends with it:
+//! every step has its share of the drain time, and the last ends with it, or [`CLOSE_MIN`] later when
+//! the disk hangs:
 //!
 //! * until [`ACCEPT`]: everything is served as ever, with `Connection: close`; a connection that is
 //!   quiet is closed; when none is open and nothing comes any more, the step is over early;
@@ -18,6 +19,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 /// How long a connection must be without a request before the stop closes it.
 const QUIET: Duration = Duration::from_millis(1500);
@@ -31,8 +33,10 @@ const QUIET_ALL: Duration = Duration::from_secs(2);
 const SETTLE_MAX: Duration = Duration::from_millis(100);
 /// How long records may still arrive in Kafka at the stop when the journal is on disk.
 const FLUSH: Duration = Duration::from_millis(500);
-/// How long the journal may take for its last write and sync at the stop.
+/// How long the journal may take for its last write and sync at the stop, if there is so much time.
 const CLOSE: Duration = Duration::from_secs(5);
+/// It has this in any case, be the time up or the stop hurried: a disk that is well needs no more.
+const CLOSE_MIN: Duration = Duration::from_millis(500);
 /// How often the stop looks.
 const LOOK: Duration = Duration::from_millis(20);
 /// Pages that the admin port is in the middle of get this long; all has been counted by then.
@@ -124,7 +128,7 @@ impl App {
         let closed = self.callbacks.stop();
         self.finish_requests(&marks, haste).await;
         haste.shipping.store(true, Ordering::Relaxed);
-        let lost = self.end_journal(haste.until(marks.end)).await;
+        let lost = self.end_journal(&marks, haste).await;
         self.watch.abort();
         let _in_time = tokio::time::timeout(haste.until(marks.end), closed).await.is_ok();
         let _in_time = tokio::time::timeout(ADMIN, self.admin.stop()).await.is_ok();
@@ -133,12 +137,13 @@ impl App {
     }
 
     /// Ends the way to Kafka and then the journal. Returns how many records were lost.
-    async fn end_journal(&self, left: Duration) -> u64 {
-        let (shipper, log) = (Arc::clone(&self.shipper), Arc::clone(&self.log));
+    async fn end_journal(&self, marks: &Marks, haste: &Haste) -> u64 {
+        let (shipper, left) = (Arc::clone(&self.shipper), haste.until(marks.end));
         // On disk nothing waits for Kafka: only what is under way may still arrive.
         let left = if self.on_disk { left.min(FLUSH) } else { left };
-        let ended = tokio::task::spawn_blocking(move || (shipper.stop(left), log.close(CLOSE)));
-        let (waiting, unwritten) = ended.await.unwrap_or_default();
+        let ended = tokio::task::spawn_blocking(move || shipper.stop(left));
+        let waiting = ended.await.unwrap_or_default();
+        let unwritten = self.close_log(marks, haste).await;
         if !self.on_disk {
             self.ledger.lost(waiting);
             if waiting > 0 {
@@ -163,6 +168,39 @@ impl App {
             "{waiting} records wait in the journal for the next start"
         );
         0
+    }
+
+    /// Lets the journal write and sync the last of it, while there is time. Returns how many records
+    /// it could not write.
+    async fn close_log(&self, marks: &Marks, haste: &Haste) -> u64 {
+        let within = haste.until(marks.end).clamp(CLOSE_MIN, CLOSE);
+        let mut until = clock::now() + within;
+        let (log, (tell, mut closed)) = (Arc::clone(&self.log), oneshot::channel());
+        // No thread of the runtime: that would wait for it, however long the disk hangs.
+        let thread = std::thread::Builder::new().name("journal-close".to_owned());
+        let closing = move || {
+            // Nobody listens when the stop was hurried meanwhile.
+            let _unheard = tell.send(log.close(within)).is_err();
+        };
+        if let Err(error) = thread.spawn(closing) {
+            tracing::warn!(%error, "no thread to close the journal on");
+            return self.log.close(CLOSE_MIN);
+        }
+        loop {
+            tokio::select! {
+                unwritten = &mut closed => {
+                    return unwritten.unwrap_or_else(|_| self.log.close(Duration::ZERO));
+                }
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            let now = clock::now();
+            if haste.is_asked() {
+                until = until.min(now + CLOSE_MIN);
+            }
+            if now >= until {
+                return self.log.close(Duration::ZERO);
+            }
+        }
     }
 
     /// Serves until no connection is open and nothing comes any more, and closes quiet ones.
@@ -219,6 +257,12 @@ impl App {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::listeners;
+    use crate::catalogue::Catalogue;
+    use crate::config::Config;
+    use crate::journal::storage::Storage;
+    use crate::journal::storage::sim::{Disk, Operation, SimStorage};
+    use crate::record::{Batch, Head};
 
     #[test]
     fn every_step_has_a_share_of_whatever_the_drain_time_is() {
@@ -232,6 +276,59 @@ mod tests {
             assert!(share(marks.requests) > share(marks.bodies));
             assert_eq!(share(marks.end), drain);
             assert!(marks.end - marks.requests >= drain / 17, "the shipper's own share");
+        }
+    }
+
+    /// Stops a bridge whose disk syncs no more; how long that took.
+    fn stop_over_a_stalled_disk(drain: &str, hurry: Option<Duration>) -> Duration {
+        let dir = tempfile::tempdir().expect("there is a place for files");
+        let dir = dir.path().to_str().expect("it is text");
+        let vars = [
+            ("IMBRIDGE_LISTEN", "127.0.0.1:0"),
+            ("IMBRIDGE_ADMIN_LISTEN", "127.0.0.1:0"),
+            ("IMBRIDGE_KAFKA_BROKERS", "127.0.0.1:1"),
+            ("IMBRIDGE_JOURNAL_DIR", dir),
+            ("IMBRIDGE_DRAIN_SECONDS", drain),
+        ];
+        let vars = vars.map(|(name, value)| (name.into(), value.into()));
+        let config = Config::for_serve(vars).expect("the settings are right");
+        let listeners = listeners(&config, None).expect("there are ports");
+        let storage = Arc::new(SimStorage::new(Disk::default()));
+        let disk: Arc<dyn Storage> = Arc::<SimStorage>::clone(&storage);
+        let catalogue = Arc::new(Catalogue::embedded());
+        let took = crate::http::block_on(async {
+            let app = App::start_over(&config, "127.0.0.1:1", catalogue, listeners, Some(disk));
+            let app = app.expect("it starts");
+            storage.stall(&[Operation::Sync]);
+            let mut batch = Batch::new();
+            let head = Head { id: "0", topic: "t", key: None, timestamp_ms: 0 };
+            batch.push(&head, &[], b"{}");
+            app.log.append(&mut batch).expect("there is room");
+            let started = clock::now();
+            let lost = match hurry {
+                Some(after) => app.stop_unless(tokio::time::sleep(after)).await,
+                None => app.stop().await,
+            };
+            assert_eq!(lost, 0);
+            started.elapsed()
+        });
+        storage.release();
+        took
+    }
+
+    /// The journal had 5 s for its last sync, whatever the drain time was.
+    #[test]
+    fn a_disk_that_hangs_does_not_let_a_stop_outlast_its_time() {
+        let took = stop_over_a_stalled_disk("1", None);
+        assert!(took < Duration::from_secs(3), "{took:?}");
+    }
+
+    #[test]
+    fn a_second_signal_ends_the_wait_for_a_disk_that_hangs() {
+        // The first moment is before the journal is closed, the second while it is.
+        for moment in [Duration::ZERO, Duration::from_millis(2500)] {
+            let took = stop_over_a_stalled_disk("600", Some(moment));
+            assert!(took < moment + Duration::from_millis(1800), "{took:?}");
         }
     }
 }

@@ -199,7 +199,8 @@ pub const SETTINGS: &[Setting] = &[
          fall silent, everything is served as ever; then requests in progress have until \
          fifteen sixteenths. At level `memory` the stop waits all this time for Kafka to confirm \
          what is left, then logs and counts what is lost; at the other levels what is left is on \
-         the disk, and the next start goes on with it.",
+         the disk, and the next start goes on with it; a disk that hangs makes the stop half a second \
+         longer at most.",
     ),
     row(
         Group::Admin,
