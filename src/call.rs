@@ -2,10 +2,9 @@
 //!
 //! [`RawCall`] is what arrived: nobody has looked at who sent it. [`Callback`] is authentic and has
 //! been read: its command is known, or known to be unknown. Only a dialect makes the second from
-//! the first. [`Reply`] is the provider's JSON and a status.
+//! the first.
 
 use crate::json::{Json, Node};
-use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -173,13 +172,4 @@ impl Callback<'_> {
         let found = self.query.iter().rev().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
         Some(found.1)
     }
-}
-
-/// An answer: what the provider's JSON parser gets to see, and a status for everybody else.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// HTTP status.
-    pub status: u16,
-    /// JSON.
-    pub body: Cow<'static, [u8]>,
 }

@@ -5,7 +5,7 @@
 //! ```text
 //!  provider ──POST──▶ http ─RawCall─▶ dialect ─Callback─▶ normalise ─slots─▶ write ─Record─┐
 //!                                    (authentic?)   before only: rules ─Decision─┐          │
-//!  provider ◀──200─── http ◀─Reply── dialect ◀───────────────────────────────────┘          ▼
+//!  provider ◀──200─── http ◀─Answer─ dialect ◀───────────────────────────────────┘          ▼
 //!                                    (after: answered once appended)                     journal
 //!                                                                                           │
 //!                consumers ◀── Kafka ◀── kafka ◀── shipper ◀────── read back ───────────────┘

@@ -33,8 +33,10 @@ const ATTRIBUTE: &str = "ce_";
 const FIXED_BYTES: usize = 4 + 8 + 1 + 1 + 2 + 2 + 4;
 const HAS_KEY: u8 = 1;
 
-/// Name of the header of a record that may be a repeat; its value is `1`.
+/// Name of the header of a record that may be a repeat.
 pub const REPLAY: &str = "replay";
+/// Its value.
+pub const REPLAYED: &str = "1";
 
 /// What a record carries beside its value; see [`Batch::push`].
 #[derive(Debug, Clone, Copy)]

@@ -28,7 +28,7 @@
 //! *Fault* is the plain allow, or with `IMBRIDGE_ON_FAULT=deny` the command's default deny. Outside
 //! both bases every answer has the true status and the *both* body, for there is no telling who asks.
 //! Two more situations need no row: an event that is too large for Kafka is accepted, and while the
-//! bridge stops every request is answered as ever, see [`Answer::while_stopping`].
+//! bridge stops every request is answered as ever, with its connection closed.
 
 use crate::call::Phase;
 use crate::verdict::OnFault;
@@ -161,16 +161,6 @@ pub struct Answer {
     pub close: bool,
     /// Headers beside Content-Type.
     pub headers: &'static [(&'static str, &'static str)],
-}
-
-impl Answer {
-    /// The same, with the connection closed: requests that arrive while the bridge stops are served
-    /// as ever.
-    #[must_use]
-    pub const fn while_stopping(mut self) -> Self {
-        self.close = true;
-        self
-    }
 }
 
 /// The cell of the table.

@@ -9,7 +9,7 @@ use super::context;
 use super::errors::Fault;
 use super::settings::KafkaSettings;
 use super::stats::Stats;
-use crate::record::{Record, Sequence};
+use crate::record::{REPLAY, REPLAYED, Record, Sequence};
 use parking_lot::Mutex;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -150,7 +150,7 @@ impl Producer {
         }
         headers = headers.insert(Header { key: "journal", value: Some(outgoing.journal) });
         if outgoing.replay {
-            headers = headers.insert(Header { key: "replay", value: Some("1") });
+            headers = headers.insert(Header { key: REPLAY, value: Some(REPLAYED) });
         }
         for (key, value) in outgoing.more {
             headers = headers.insert(Header { key, value: Some(*value) });

@@ -13,10 +13,6 @@ pub struct Stats {
     pub queue_messages: u64,
     /// Their bytes.
     pub queue_bytes: u64,
-    /// Messages transmitted since the client was made.
-    pub messages_sent: u64,
-    /// Bytes transmitted since the client was made.
-    pub bytes_sent: u64,
     /// Brokers that the cluster named, by `host:port`; bootstrap entries are left out once it has.
     pub brokers: Vec<BrokerStats>,
 }
@@ -32,10 +28,6 @@ pub struct BrokerStats {
     pub rtt_seconds: f64,
     /// Mean throttling in the last interval, in seconds.
     pub throttle_seconds: f64,
-    /// Requests that timed out, since the client was made.
-    pub timeouts: u64,
-    /// Connections that ended, since the client was made.
-    pub disconnects: u64,
 }
 
 impl Stats {
@@ -53,8 +45,6 @@ impl Stats {
         Some(Self {
             queue_messages: whole.msg_cnt,
             queue_bytes: whole.msg_size,
-            messages_sent: whole.txmsgs,
-            bytes_sent: whole.txmsg_bytes,
             brokers,
         })
     }
@@ -71,8 +61,6 @@ impl Stats {
 struct Whole {
     msg_cnt: u64,
     msg_size: u64,
-    txmsgs: u64,
-    txmsg_bytes: u64,
     brokers: HashMap<String, Broker>,
 }
 
@@ -83,8 +71,6 @@ struct Broker {
     nodename: String,
     source: String,
     state: String,
-    req_timeouts: u64,
-    disconnects: u64,
     rtt: Mean,
     throttle: Mean,
 }
@@ -102,8 +88,6 @@ impl Broker {
             up: matches!(self.state.as_str(), "UP" | "UPDATE"),
             rtt_seconds: self.rtt.avg / 1e6,
             throttle_seconds: self.throttle.avg / 1e3,
-            timeouts: self.req_timeouts,
-            disconnects: self.disconnects,
         }
     }
 }
@@ -123,7 +107,7 @@ mod tests {
         assert_eq!((stats.queue_messages, stats.queue_bytes), (3, 450));
         assert!(stats.any_broker_up());
         let [broker] = stats.brokers.as_slice() else { panic!("one broker: {stats:?}") };
-        assert_eq!((broker.name.as_str(), broker.timeouts, broker.disconnects), ("a:9092", 2, 1));
+        assert_eq!(broker.name, "a:9092");
         assert!((broker.rtt_seconds - 0.0015).abs() < 1e-9);
         assert!((broker.throttle_seconds - 0.25).abs() < 1e-9);
     }

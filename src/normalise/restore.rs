@@ -12,7 +12,7 @@ use super::{Normaliser, UNKNOWN};
 use crate::call::{Phase, Provider};
 use crate::event::EventFormat;
 use crate::json::{Json, Node, copy};
-use crate::record::{Batch, Head, Open, REPLAY, STRUCTURED};
+use crate::record::{Batch, Head, Open, REPLAY, REPLAYED, STRUCTURED};
 use bumpalo::Bump;
 use std::borrow::Cow;
 
@@ -22,8 +22,6 @@ const CONTENT_TYPE: &str = "content-type";
 const BINARY: &[u8] = b"application/json";
 /// What the names of attributes begin with in headers.
 const ATTRIBUTE: &str = "ce_";
-/// Value of the header `replay`.
-const REPLAYED: &[u8] = b"1";
 /// What a `type` begins with, whatever the topics' prefix.
 const TYPE_PREFIX: &str = "im.";
 /// Members of a structured event that are no header of the binary form.
@@ -106,7 +104,7 @@ impl Normaliser {
         } else {
             batch.header(open, CONTENT_TYPE, STRUCTURED);
         }
-        batch.header(open, REPLAY, REPLAYED);
+        batch.header(open, REPLAY, REPLAYED.as_bytes());
     }
 
     fn topic(&self, event: Node<'_>) -> Result<&str, NoEvent> {

@@ -185,13 +185,6 @@ impl ShipperHandle {
         self.status.lock().clone()
     }
 
-    /// Age of the oldest record that is not confirmed.
-    #[must_use]
-    pub fn oldest_unconfirmed(&self) -> Option<Duration> {
-        let since = self.log.usage().oldest?;
-        Some(clock::now().saturating_duration_since(since))
-    }
-
     /// Where records ended.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {

@@ -111,10 +111,6 @@ impl Sinks for Scripted {
     fn batch_bytes(&self, _smallest_limit: Option<usize>, cap: Option<usize>) -> usize {
         cap.unwrap_or(1_000_000)
     }
-
-    fn creates_topics(&self) -> bool {
-        self.0.lock().creates
-    }
 }
 
 struct ScriptedSink {

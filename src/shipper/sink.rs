@@ -70,9 +70,6 @@ pub trait Sinks: Send + Sync + fmt::Debug {
 
     /// The batch size for a smallest limit and our own.
     fn batch_bytes(&self, smallest_limit: Option<usize>, cap: Option<usize>) -> usize;
-
-    /// Whether missing topics are created.
-    fn creates_topics(&self) -> bool;
 }
 
 /// Sessions with a real Kafka.
@@ -162,10 +159,6 @@ impl Sinks for KafkaSinks {
 
     fn batch_bytes(&self, smallest_limit: Option<usize>, cap: Option<usize>) -> usize {
         self.settings.batch_bytes(smallest_limit, cap)
-    }
-
-    fn creates_topics(&self) -> bool {
-        self.settings.topics_create
     }
 }
 

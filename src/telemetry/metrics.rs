@@ -66,7 +66,7 @@ pub struct Metrics {
     seconds: [[Histogram; 2]; 2],
     delay: [Histogram; 2],
     kinds: Vec<IntCounter>,
-    /// Decision and unknown records by reason stand in metrics of their own.
+    /// Records that could not be classified, by provider and reason.
     pub records_unknown: IntCounterVec,
     /// Records that went out without raw, or not at all.
     pub records_oversize: IntCounter,

@@ -74,13 +74,6 @@ fn only_what_leaves_a_body_unread_closes_the_connection() {
 }
 
 #[test]
-fn stopping_changes_nothing_but_the_connection() {
-    for (.., answer) in cells() {
-        assert_eq!(answer.while_stopping(), Answer { close: true, ..answer });
-    }
-}
-
-#[test]
 fn headers_go_with_the_statuses_that_need_them() {
     for (situation, route, _, answer) in cells() {
         let named: Vec<_> = answer.headers.iter().map(|(name, _)| *name).collect();
