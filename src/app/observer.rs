@@ -125,8 +125,7 @@ mod tests {
     fn gauges_of_librdkafka_say_nothing_of_what_is_no_longer_there() {
         let catalogue = crate::catalogue::Catalogue::embedded();
         let metrics = Arc::new(Metrics::new(&catalogue, "", ""));
-        let observer =
-            MetricsObserver::new(Arc::clone(&metrics), Arc::new(Ledger::default()), &[]);
+        let observer = MetricsObserver::new(Arc::clone(&metrics), Arc::new(Ledger::default()), &[]);
         let shown = || {
             let text = String::from_utf8(metrics.text()).expect("it is text");
             let ours = text.lines().filter(|line| line.starts_with("imbridge_librdkafka_"));
@@ -139,7 +138,6 @@ mod tests {
             queue_messages: 3,
             queue_bytes: 400,
             brokers: names.iter().map(|name| broker(name)).collect(),
-            ..Stats::default()
         };
         observer.stats(&stats(&["a:1", "b:1"]));
         assert_eq!(shown().len(), nothing.len() + 6);

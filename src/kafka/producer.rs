@@ -11,7 +11,6 @@ use super::settings::KafkaSettings;
 use super::stats::Stats;
 use crate::record::{REPLAY, REPLAYED, Record, Sequence};
 use parking_lot::Mutex;
-use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
@@ -20,6 +19,7 @@ use rdkafka::producer::{
     PurgeConfig,
 };
 use rdkafka::types::RDKafkaErrorCode as Code;
+use rdkafka::{ClientConfig, ClientContext};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -128,10 +128,21 @@ impl Producer {
     /// A property is wrong or a file that one names cannot be read; the text says which, without
     /// its value.
     pub fn open(settings: &KafkaSettings, batch_bytes: usize) -> Result<Self, String> {
-        let producer: BaseProducer<Context> = settings
-            .producer(batch_bytes)
-            .create_with_context(Context::default())
-            .map_err(|error| explain(&error))?;
+        Self::from_config(&settings.producer(batch_bytes))
+    }
+
+    /// The same for records that go one by one: it does not wait for company, a record that a broker
+    /// refuses does not make it fatal, and it has no statistics.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_lone(settings: &KafkaSettings, batch_bytes: usize) -> Result<Self, String> {
+        Self::from_config(&settings.lone_producer(batch_bytes))
+    }
+
+    fn from_config(config: &ClientConfig) -> Result<Self, String> {
+        let producer: BaseProducer<Context> =
+            config.create_with_context(Context::default()).map_err(|error| explain(&error))?;
         let context = Arc::clone(producer.context());
         Ok(Self { producer, context })
     }

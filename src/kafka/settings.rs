@@ -196,6 +196,16 @@ impl KafkaSettings {
         config
     }
 
+    /// A session of records that go one by one: with nothing behind a record there can be no gap.
+    pub(super) fn lone_producer(&self, batch_bytes: usize) -> ClientConfig {
+        let mut config = self.producer(batch_bytes);
+        config.set("enable.gapless.guarantee", "false");
+        config.set("statistics.interval.ms", "0");
+        config.remove("queue.buffering.max.ms");
+        config.set("linger.ms", "0");
+        config
+    }
+
     /// A client that asks about topics.
     pub(super) fn admin(&self) -> ClientConfig {
         let mut config = self.client();
@@ -288,7 +298,8 @@ mod tests {
     #[test]
     fn librdkafka_takes_our_configurations() {
         let settings = with(&[("security.protocol", "sasl_ssl"), ("sasl.mechanism", "PLAIN")]);
-        for config in [settings.producer(9_000), settings.admin(), settings.consumer()] {
+        let lone = settings.lone_producer(9_000);
+        for config in [settings.producer(9_000), lone, settings.admin(), settings.consumer()] {
             assert!(config.create_native_config().is_ok());
         }
     }

@@ -42,11 +42,7 @@ impl Stats {
         seen.retain(|broker| broker.source != "internal" && broker.source != "logical");
         let mut brokers: Vec<_> = seen.into_iter().map(Broker::show).collect();
         brokers.sort_by(|a, b| a.name.cmp(&b.name));
-        Some(Self {
-            queue_messages: whole.msg_cnt,
-            queue_bytes: whole.msg_size,
-            brokers,
-        })
+        Some(Self { queue_messages: whole.msg_cnt, queue_bytes: whole.msg_size, brokers })
     }
 
     /// Whether at least one broker is usable.

@@ -9,7 +9,6 @@
 use super::isolation::{Condemned, Passed};
 use super::observer::ErrorClass;
 use super::session::{Cause, End, Pause, never_ahead};
-use super::sink::Sink;
 use super::worker::Worker;
 use crate::clock;
 use crate::journal::{Aside, Folder, NoDirectory, Read, Sequence};
@@ -45,7 +44,6 @@ impl Worker {
     /// be: nothing is in flight, and nothing follows before it is done.
     pub(super) fn send_letter(
         &mut self,
-        sink: &mut dyn Sink,
         sequence: Sequence,
         record: &Record<'_>,
         condemned: Condemned,
@@ -53,6 +51,10 @@ impl Worker {
         let known = self.dead_letter_topic.filter(|topic| self.topics.is_known(*topic));
         let Some(topic) = known else {
             return self.after(sequence, Err("there is no dead-letter topic".to_owned()));
+        };
+        let mut lone = match self.take_lone() {
+            Ok(lone) => lone,
+            Err(end) => return Some(Pause::Ended(end)),
         };
         let now_ms = clock::unix_ms();
         let error = format!("{}: {}", condemned.reason.name(), condemned.fault);
@@ -72,7 +74,9 @@ impl Worker {
                 ("topic", record.topic),
             ],
         };
-        match sink.send(&outgoing) {
+        let sent = lone.send(&outgoing);
+        self.lone = Some(lone);
+        match sent {
             Ok(()) => {
                 self.note_flight(sequence, topic, record.value.len());
                 self.isolation.sent_alone(sequence);
@@ -86,9 +90,6 @@ impl Worker {
     /// After a dead letter that was not even sent.
     fn after(&mut self, sequence: Sequence, failed: Result<Fault, String>) -> Option<Pause> {
         match self.letter_failed(sequence, failed) {
-            Outcome::Settled(passed) if passed != Passed::Unremarkable && self.one_by_one => {
-                Some(Pause::Ended(End::Renew { smaller: false }))
-            }
             Outcome::Settled(_) => None,
             Outcome::Again(cause) => Some(Pause::Ended(End::Failed(cause))),
             Outcome::Stuck(text) => Some(Pause::Ended(End::Stuck { sequence, text })),
@@ -112,7 +113,7 @@ impl Worker {
             Ok(fault) => {
                 let final_word = matches!(fault.class, Class::Record(_) | Class::Configuration);
                 if !final_word && tries < TRIES {
-                    return Outcome::Again(Cause::of_letter(
+                    return Outcome::Again(Cause::plain(
                         ErrorClass::of(fault.class),
                         fault.to_string(),
                     ));
@@ -129,7 +130,7 @@ impl Worker {
         // What has become unreadable meanwhile is left out by the next session.
         let Some(aside) = aside else {
             let text = "the record has become unreadable".to_owned();
-            return Outcome::Again(Cause::of_letter(ErrorClass::Retry, text));
+            return Outcome::Again(Cause::plain(ErrorClass::Retry, text));
         };
         tracing::warn!(%sequence, why, "the dead-letter topic does not take record {sequence}: {why}");
         match self.log.put_aside_now(&aside) {

@@ -258,7 +258,8 @@ mod tests {
     #[test]
     fn a_topic_that_cannot_be_created_is_told_of_once_for_each_cause() {
         let mut health = Health::default();
-        let all = |why: &str| (1..=7).map(|n| (format!("im.{n}"), why.to_owned())).collect::<Vec<_>>();
+        let all =
+            |why: &str| (1..=7).map(|n| (format!("im.{n}"), why.to_owned())).collect::<Vec<_>>();
         let denied = "7 topics are missing and could not be created (denied): im.1, im.2, im.3, im.4, im.5, ...";
         assert_eq!(health.not_created(all("denied")), [denied]);
         assert!(health.not_created(all("denied")).is_empty());
@@ -273,7 +274,8 @@ mod tests {
     #[test]
     fn a_held_topic_is_named_once_and_released() {
         let (mut health, now) = (Health::default(), clock::now());
-        let news = health.not_created([("im.a".to_owned(), "no".to_owned()), ("im.b".into(), "no".into())]);
+        let news = health
+            .not_created([("im.a".to_owned(), "no".to_owned()), ("im.b".into(), "no".into())]);
         assert_eq!(news.len(), 1);
         assert!(health.judge(None, now));
         assert!(health.degraded()[0].text.contains("im.a and 1 more"));

@@ -65,14 +65,22 @@ impl Isolation {
         !self.suspects.is_empty() || !self.condemned.is_empty()
     }
 
-    /// A record was refused, alone or with others: it is condemned or a suspect.
-    pub fn refused(&mut self, sequence: Sequence, reason: RecordFault, fault: Fault) {
+    /// A record was refused, alone or with others: it is condemned or a suspect; whether it is
+    /// condemned.
+    pub fn refused(&mut self, sequence: Sequence, reason: RecordFault, fault: Fault) -> bool {
         if self.alone == Some(sequence) {
             self.condemn(sequence, reason, fault);
-            return;
+            return true;
         }
         self.too_large |= reason == RecordFault::TooLarge;
         self.suspects.insert(sequence, reason);
+        false
+    }
+
+    /// Whether a record is on its way that must be alone.
+    #[must_use]
+    pub const fn waits_for_one(&self) -> bool {
+        self.alone.is_some()
     }
 
     /// A record was refused, and it was alone.
@@ -170,7 +178,8 @@ mod tests {
     }
 
     fn refuse(isolation: &mut Isolation, sequence: u64, reason: RecordFault) {
-        isolation.refused(Sequence(sequence), reason, fault(reason));
+        let condemned = isolation.refused(Sequence(sequence), reason, fault(reason));
+        assert_eq!(condemned, isolation.condemned(Sequence(sequence)).is_some());
     }
 
     fn refused(suspects: &[u64], reason: RecordFault) -> Isolation {

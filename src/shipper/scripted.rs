@@ -232,6 +232,7 @@ impl ScriptedSink {
         inbox.failed.extend(batch.iter().map(failed));
         match class {
             Class::Configuration => {}
+            Class::Record(_) if self.settings.one_by_one => {}
             Class::Fatal | Class::Retry | Class::TimedOut | Class::Record(_) | Class::Over => {
                 if matches!(class, Class::Fatal | Class::TimedOut) {
                     script.written.extend(batch);

@@ -3,7 +3,9 @@
 //! In: the journal's records, a sink's reports. Out: the journal confirmed, and an [`End`]. What
 //! always holds: records are sent in the journal's order; what is done is never sent again; nothing
 //! is sent to a topic that the cluster was not seen to have; the thread is woken by time, not by
-//! each record, while anything is in flight.
+//! each record, while anything is in flight. Records that must be alone, suspects and dead letters,
+//! go through a producer of their own while the session's has nothing in flight: a refused record
+//! makes a gapless producer fatal, and a new session for each costs a second or two.
 
 use super::dead_letter::Outcome;
 use super::isolation::{Gate, Passed};
@@ -22,6 +24,8 @@ use std::time::Duration;
 const DRAIN_MAX: Duration = Duration::from_secs(5);
 const DRAIN_QUIET: Duration = Duration::from_millis(300);
 const DRAIN_POLL: Duration = Duration::from_millis(5);
+/// Rest between looks for the report of a record that everything behind it waits for.
+const ALONE_POLL: Duration = Duration::from_micros(500);
 
 /// Why a session is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +34,8 @@ pub(super) enum End {
     Stopped,
     /// A record names a topic that was not seen yet; the session can go on once it was.
     Topic(u16),
-    /// Records need no longer go one by one; `true`: batches must be smaller.
-    Renew { smaller: bool },
+    /// Batches must be smaller.
+    TooLarge,
     /// It failed.
     Failed(Cause),
     /// A record that Kafka refuses cannot be put aside either.
@@ -50,8 +54,8 @@ pub(super) struct Cause {
 }
 
 impl Cause {
-    /// A dead letter failed.
-    pub(super) const fn of_letter(class: ErrorClass, text: String) -> Self {
+    /// One that is no record's, or a dead letter's.
+    pub(super) const fn plain(class: ErrorClass, text: String) -> Self {
         Self { class, text, record: None, missing_topic: false }
     }
 }
@@ -112,7 +116,9 @@ impl<'a> Reader<'a> {
 #[derive(Default)]
 struct Seen {
     cause: Option<Cause>,
-    renew: Option<bool>,
+    too_large: bool,
+    /// A record behind which nothing was sent is to be looked at again.
+    again: bool,
     stuck: Option<End>,
 }
 
@@ -132,9 +138,12 @@ impl Worker {
             match pause {
                 Pause::Ended(end) => return self.finish(sink, end, &mut seen),
                 Pause::Drained if idle && self.stop.is_asked() => return End::Stopped,
-                _ if idle && self.is_for_nobody() => return End::Renew { smaller: false },
                 Pause::Drained if idle => {
                     log.wait_for(reader.next, self.settings.idle);
+                    sink.poll(Duration::ZERO, &mut inbox);
+                }
+                _ if self.isolation.waits_for_one() => {
+                    self.poll_lone(ALONE_POLL, &mut inbox, &mut seen);
                     sink.poll(Duration::ZERO, &mut inbox);
                 }
                 // By time, not by event: one round serves all that came in meanwhile.
@@ -142,6 +151,11 @@ impl Worker {
             }
             self.take_in(&mut inbox, &mut seen);
             self.confirm();
+            if !self.isolation.is_active() {
+                self.lone = None;
+            } else if std::mem::take(&mut seen.again) {
+                reader = Reader::new(&*log, self.window.lowest());
+            }
             self.tick();
             if let Some(stuck) = seen.stuck.take() {
                 return self.finish(sink, stuck, &mut seen);
@@ -149,15 +163,18 @@ impl Worker {
             if let Some(cause) = seen.cause.take() {
                 return self.finish(sink, End::Failed(cause), &mut seen);
             }
-            if let Some(smaller) = seen.renew {
-                return self.finish(sink, End::Renew { smaller }, &mut seen);
+            if seen.too_large {
+                return self.finish(sink, End::TooLarge, &mut seen);
             }
         }
     }
 
-    /// Whether the session is for suspects, and there are none left.
-    fn is_for_nobody(&self) -> bool {
-        self.one_by_one && !self.isolation.is_active()
+    /// Takes in what the producer of lone records has to say.
+    fn poll_lone(&mut self, timeout: Duration, inbox: &mut Inbox, seen: &mut Seen) {
+        if let Some(lone) = &mut self.lone {
+            lone.poll(timeout, inbox);
+            self.take_in(inbox, seen);
+        }
     }
 
     fn send_what_is_there(&mut self, sink: &mut dyn Sink, reader: &mut Reader<'_>) -> Pause {
@@ -199,7 +216,7 @@ impl Worker {
         bytes: usize,
         now_ms: i64,
     ) -> Option<Pause> {
-        if !self.window.reaches(sequence) || !self.flight.has_room() || self.is_for_nobody() {
+        if !self.window.reaches(sequence) || !self.flight.has_room() {
             return Some(Pause::Full);
         }
         let gate = if self.isolation.is_active() {
@@ -209,13 +226,20 @@ impl Worker {
         };
         match gate {
             Gate::Go | Gate::Alone => {}
-            Gate::Aside(condemned) => return self.send_letter(sink, sequence, record, condemned),
+            Gate::Aside(condemned) => return self.send_letter(sequence, record, condemned),
             Gate::Wait => return Some(Pause::Full),
         }
         let topic = self.topics.number(record.topic);
         if !self.topics.is_known(topic) {
             let idle = self.flight.records() == 0;
             return Some(if idle { Pause::Ended(End::Topic(topic)) } else { Pause::Full });
+        }
+        let mut lone = None;
+        if gate == Gate::Alone {
+            match self.take_lone() {
+                Ok(own) => lone = Some(own),
+                Err(end) => return Some(Pause::Ended(end)),
+            }
         }
         self.name_journal(sequence);
         let outgoing = Outgoing {
@@ -226,7 +250,14 @@ impl Worker {
             timestamp_ms: never_ahead(record.timestamp_ms, now_ms),
             more: &[],
         };
-        match sink.send(&outgoing) {
+        let sent = match &mut lone {
+            Some(lone) => lone.send(&outgoing),
+            None => sink.send(&outgoing),
+        };
+        if lone.is_some() {
+            self.lone = lone;
+        }
+        match sent {
             Ok(()) => {
                 self.note_flight(sequence, topic, bytes);
                 self.window.note_sent(sequence);
@@ -267,8 +298,12 @@ impl Worker {
                 continue;
             }
             let cause = cause(failed, self.topics.name(topic));
-            if let Class::Record(reason) = failed.fault.class {
-                self.isolation.refused(failed.sequence, reason, failed.fault);
+            if let Class::Record(reason) = failed.fault.class
+                && self.isolation.refused(failed.sequence, reason, failed.fault)
+            {
+                self.note_fault(ErrorClass::Record, cause.text);
+                seen.again = true;
+                continue;
             }
             let purged = failed.fault.class == Class::Over;
             if seen.cause.as_ref().is_none_or(|old| !purged && weight(&cause) > weight(old)) {
@@ -298,17 +333,20 @@ impl Worker {
         inbox.clear();
     }
 
-    /// The report of a dead letter ends its session, however it is: it may be fatal.
+    /// A dead letter that failed ends the session, unless the record is put aside all the same.
     fn take_in_failed_letter(&mut self, failed: &Failed, seen: &mut Seen) {
         let class = ErrorClass::of(failed.fault.class);
-        seen.cause = Some(match self.letter_failed(failed.sequence, Ok(failed.fault)) {
-            Outcome::Settled(_) => Cause::of_letter(class, failed.fault.to_string()),
-            Outcome::Again(cause) => cause,
+        match self.letter_failed(failed.sequence, Ok(failed.fault)) {
+            Outcome::Settled(_) => {
+                self.note_fault(class, failed.fault.to_string());
+                // Its producer may be beyond use; another one is made where it is needed.
+                self.lone = None;
+            }
+            Outcome::Again(cause) => seen.cause = Some(cause),
             Outcome::Stuck(text) => {
                 seen.stuck = Some(End::Stuck { sequence: failed.sequence, text });
-                return;
             }
-        });
+        }
     }
 
     fn take_in_delivered(&mut self, delivered: &[u64], seen: &mut Seen) {
@@ -322,11 +360,7 @@ impl Worker {
                 } else {
                     self.isolation.settled(sequence)
                 };
-                match passed {
-                    Passed::Over if self.one_by_one => seen.renew = Some(false),
-                    Passed::Over | Passed::Unremarkable => {}
-                    Passed::BatchTooLarge => seen.renew = Some(true),
-                }
+                seen.too_large |= passed == Passed::BatchTooLarge;
                 if is_letter {
                     continue;
                 }
@@ -354,6 +388,9 @@ impl Worker {
         }
         // What is queued must not be written behind what failed.
         sink.purge();
+        if let Some(lone) = &mut self.lone {
+            lone.purge();
+        }
         let started = clock::now();
         let (mut heard, mut inbox) = (started, Inbox::default());
         while self.flight.records() > 0
@@ -362,6 +399,7 @@ impl Worker {
             && !self.stop.is_over()
         {
             let before = self.flight.records();
+            self.poll_lone(Duration::ZERO, &mut inbox, seen);
             sink.poll(DRAIN_POLL, &mut inbox);
             self.take_in(&mut inbox, seen);
             if self.flight.records() < before {

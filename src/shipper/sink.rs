@@ -39,7 +39,8 @@ pub trait Sink: Send {
 pub struct SinkSettings {
     /// No batch is larger.
     pub batch_bytes: usize,
-    /// Records will come one by one: do not wait for company.
+    /// Records will come one by one: none waits for company, and one that is refused does not make
+    /// the producer fatal, for nothing is behind it.
     pub one_by_one: bool,
 }
 
@@ -148,12 +149,8 @@ impl Sinks for KafkaSinks {
     }
 
     fn open(&self, settings: SinkSettings) -> Result<Box<dyn Sink>, String> {
-        let mut own = self.settings.clone();
-        if settings.one_by_one {
-            own.properties.retain(|(name, _)| name != "queue.buffering.max.ms");
-            own.properties.push(("linger.ms".to_owned(), "0".to_owned()));
-        }
-        let producer = Producer::open(&own, settings.batch_bytes)?;
+        let open = if settings.one_by_one { Producer::open_lone } else { Producer::open };
+        let producer = open(&self.settings, settings.batch_bytes)?;
         Ok(Box::new(KafkaSink { producer: Some(producer) }))
     }
 

@@ -70,8 +70,8 @@ pub(super) struct Worker {
     confirmed: Sequence,
     /// Number of the dead-letter topic.
     pub(super) dead_letter_topic: Option<u16>,
-    /// Whether the session at hand is for records that go one by one.
-    pub(super) one_by_one: bool,
+    /// The producer of records that must be alone, while there are any.
+    pub(super) lone: Option<Box<dyn Sink>>,
     /// What is unreadable was told of up to here.
     pub(super) damaged_upto: Sequence,
     /// The record that everything waits for.
@@ -122,7 +122,7 @@ impl Worker {
             chunks_upto: confirmed,
             confirmed,
             dead_letter_topic,
-            one_by_one: false,
+            lone: None,
             damaged_upto: confirmed,
             held: None,
             batch_cap: None,
@@ -160,13 +160,11 @@ impl Worker {
             };
             let settings = SinkSettings {
                 batch_bytes: self.sinks.batch_bytes(prepared.smallest_limit, self.batch_cap),
-                one_by_one: self.isolation.is_active(),
+                one_by_one: false,
             };
             // A session that met a new topic goes on once that is there, unless its batches are too
             // large now.
-            let fits = |open: &SinkSettings| {
-                open.one_by_one == settings.one_by_one && open.batch_bytes <= settings.batch_bytes
-            };
+            let fits = |open: &SinkSettings| open.batch_bytes <= settings.batch_bytes;
             if let Some((misfit, _)) = sink.take_if(|(_, open)| !fits(open)) {
                 self.retire(misfit);
             }
@@ -174,8 +172,7 @@ impl Worker {
                 sink = self.open(settings).map(|fresh| (fresh, settings));
             }
             let Some((mut open, settings)) = sink.take() else { continue };
-            self.enter(if settings.one_by_one { State::Isolating } else { State::Shipping });
-            self.one_by_one = settings.one_by_one;
+            self.enter(State::Shipping);
             let end = self.session(&mut *open);
             wanted = None;
             match end {
@@ -185,7 +182,7 @@ impl Worker {
                     continue;
                 }
                 End::Stopped => {}
-                End::Renew { smaller } => self.renew(smaller),
+                End::TooLarge => self.make_batches_smaller(),
                 End::Failed(cause) => self.failed(&cause),
                 End::Stuck { sequence, text } => {
                     self.held = Some(sequence);
@@ -204,6 +201,7 @@ impl Worker {
     /// Ends a session, on a thread of its own; whatever it still reports reaches nobody.
     fn retire(&mut self, sink: Box<dyn Sink>) {
         drop(sink);
+        self.lone = None;
         self.flight.clear();
         self.isolation.end_session();
         self.observer.session_ended();
@@ -216,6 +214,7 @@ impl Worker {
 
     /// After a panic: what the session had in flight may be in Kafka, what was reported is known.
     pub(super) fn recover(&mut self) {
+        self.lone = None;
         self.flight.clear();
         self.isolation.end_session();
         self.recheck = None;
@@ -340,15 +339,28 @@ impl Worker {
         }
     }
 
-    fn renew(&mut self, smaller: bool) {
-        if smaller {
-            let half = (self.batch_bytes / 2).max(crate::kafka::settings::BATCH_BYTES_MIN);
-            tracing::warn!(
-                bytes = half,
-                "batches were larger than a topic takes; smaller ones now"
-            );
-            self.batch_cap = Some(half);
+    /// The producer for records that must be alone: one that a refused record does not make fatal.
+    /// It is put back into `lone` when it has sent.
+    pub(super) fn take_lone(&mut self) -> Result<Box<dyn Sink>, End> {
+        if let Some(lone) = self.lone.take() {
+            return Ok(lone);
         }
+        let settings = SinkSettings { batch_bytes: self.batch_bytes, one_by_one: true };
+        let cause = |text| End::Failed(Cause::plain(ErrorClass::Configuration, text));
+        self.sinks.open(settings).map_err(cause)
+    }
+
+    fn make_batches_smaller(&mut self) {
+        let half = (self.batch_bytes / 2).max(crate::kafka::settings::BATCH_BYTES_MIN);
+        tracing::warn!(bytes = half, "batches were larger than a topic takes; smaller ones now");
+        self.batch_cap = Some(half);
+    }
+
+    /// Counts and logs what failed without ending the session.
+    pub(super) fn note_fault(&mut self, class: ErrorClass, text: String) {
+        self.complain_about(class.name(), &text, COMPLAINT);
+        self.observer.error(class);
+        self.last_error = Some(text);
     }
 
     fn failed(&mut self, cause: &Cause) {
@@ -364,13 +376,8 @@ impl Worker {
                 self.hold(reason, text);
                 return;
             }
-            (ErrorClass::Record, _) => {
-                self.complain_about("record", &cause.text, COMPLAINT);
-            }
-            _ => self.complain_about(cause.class.name(), &cause.text, COMPLAINT),
+            _ => self.note_fault(cause.class, cause.text.clone()),
         }
-        self.observer.error(cause.class);
-        self.last_error = Some(cause.text.clone());
         // Isolation makes progress with every record that it judges.
         if cause.class == ErrorClass::Record {
             self.backoff.reset();
@@ -453,7 +460,8 @@ impl Worker {
             self.observer.degraded(degraded);
         }
         let mut status = self.status.lock();
-        status.state = self.state;
+        let isolating = self.state == State::Shipping && self.isolation.is_active();
+        status.state = if isolating { State::Isolating } else { self.state };
         status.sessions = self.sessions;
         status.in_flight = self.flight.records();
         status.batch_bytes = self.batch_bytes;
@@ -554,7 +562,8 @@ mod tests {
     #[test]
     fn the_time_in_which_nothing_was_in_flight_is_no_silence() {
         let mut worker = worker();
-        let long_ago = clock::now() - Duration::from_mins(1);
+        let minute = Duration::from_mins(1);
+        let long_ago = clock::now().checked_sub(minute).expect("the machine runs for longer");
         (worker.rechecked, worker.silent_since) = (long_ago, long_ago);
         worker.note_flight(Sequence(1), 0, 10);
         assert!(!worker.recheck_is_due(clock::now()), "it was just sent");
