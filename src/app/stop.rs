@@ -138,6 +138,10 @@ impl App {
 
     /// Ends the way to Kafka and then the journal. Returns how many records were lost.
     async fn end_journal(&self, marks: &Marks, haste: &Haste) -> u64 {
+        if !self.on_disk {
+            // What was accepted from here on would be lost and not be counted as such.
+            self.log.close(Duration::ZERO);
+        }
         let (shipper, left) = (Arc::clone(&self.shipper), haste.until(marks.end));
         // On disk nothing waits for Kafka: only what is under way may still arrive.
         let left = if self.on_disk { left.min(FLUSH) } else { left };
