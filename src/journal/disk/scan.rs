@@ -184,22 +184,58 @@ fn look(opened: &Opened, uuid: &[u8; 16], before: u64) -> io::Result<SegmentView
     };
     let seal = Seal::new(uuid, opened.first);
     let span = Span::whole(opened.first, before, opened.file.bytes()?);
-    let mut walk = Walk::new(&*opened.file, seal, span, Window::lenient(WINDOW_BYTES));
-    loop {
-        match walk.next()? {
-            Step::Frame { .. } => view.records += 1,
-            Step::Damaged { from, upto } => view.damage.push(Sequence(from)..=Sequence(upto)),
-            Step::End => break,
+    let SegmentView { records, damage, .. } = &mut view;
+    let end = through(&*opened.file, seal, span, &mut |step| {
+        match step {
+            Step::Frame { .. } => *records += 1,
+            Step::Damaged { from, upto } => damage.push(Sequence(from)..=Sequence(upto)),
+            Step::End => {}
         }
+        true
+    })?;
+    let end = end.expect("everything was visited");
+    if before != u64::MAX && end.expected < before {
+        view.damage.push(Sequence(end.expected)..=Sequence(before - 1));
     }
-    if before != u64::MAX && walk.expected() < before {
-        view.damage.push(Sequence(walk.expected())..=Sequence(before - 1));
-    }
-    view.bytes = walk.at();
+    view.bytes = end.at;
     if !view.damage.is_empty() {
         view.state = State::Damaged;
     }
     Ok(view)
+}
+
+/// Calls `visit` with the frames of a span and what is damaged between them, in order, until it
+/// returns `false`. Returns what is left of the span behind the last frame, `None` when `visit` wants
+/// no more.
+///
+/// Damage in a segment that is written is looked at again: the window in memory may end in what was
+/// not written yet when it was read, and the next one begin with what has come since. Frames are
+/// written in order, so whatever stood in front of the found one then stands there now.
+fn through(
+    file: &dyn StoredFile,
+    seal: Seal,
+    span: Span,
+    visit: &mut dyn FnMut(Step<'_>) -> bool,
+) -> io::Result<Option<Span>> {
+    let mut walk = Walk::new(file, seal, span, Window::lenient(WINDOW_BYTES));
+    let (mut left, mut again) = (span, false);
+    loop {
+        match walk.next()? {
+            Step::End => return Ok(Some(left)),
+            Step::Damaged { .. } if span.before == u64::MAX && !again => {
+                left.bytes = file.bytes()?;
+                walk = Walk::new(file, seal, left, walk.into_window());
+                again = true;
+                continue;
+            }
+            step => {
+                if !visit(step) {
+                    return Ok(None);
+                }
+            }
+        }
+        (left.at, left.expected, again) = (walk.at(), walk.expected(), false);
+    }
 }
 
 impl View {
@@ -238,24 +274,19 @@ impl View {
         let created_ms = header.map_or(0, |header| header.created_ms);
         let seal = Seal::new(&self.identity, segment.first.0);
         let span = Span::whole(segment.first.0, segment.before, file.bytes()?);
-        let mut walk = Walk::new(&*file, seal, span, Window::lenient(WINDOW_BYTES));
-        loop {
-            let entry = match walk.next()? {
-                Step::End => break,
-                Step::Damaged { upto, .. } if upto < from.0 => continue,
-                Step::Frame { sequence, .. } if sequence < from.0 => continue,
-                Step::Damaged { from, upto } => Entry::Damaged(Sequence(from)..=Sequence(upto)),
-                Step::Frame { sequence, ms, record, .. } => Entry::Record {
-                    sequence: Sequence(sequence),
-                    appended_ms: created_ms.saturating_add(i64::from(ms)),
-                    bytes: record,
-                },
-            };
-            if !visit(entry) {
-                return Ok(false);
-            }
-        }
-        let (end, before) = (walk.expected().max(from.0), segment.before);
+        let end = through(&*file, seal, span, &mut |step| match step {
+            Step::End => true,
+            Step::Damaged { upto, .. } if upto < from.0 => true,
+            Step::Frame { sequence, .. } if sequence < from.0 => true,
+            Step::Damaged { from, upto } => visit(Entry::Damaged(Sequence(from)..=Sequence(upto))),
+            Step::Frame { sequence, ms, record, .. } => visit(Entry::Record {
+                sequence: Sequence(sequence),
+                appended_ms: created_ms.saturating_add(i64::from(ms)),
+                bytes: record,
+            }),
+        })?;
+        let Some(end) = end else { return Ok(false) };
+        let (end, before) = (end.expected.max(from.0), segment.before);
         if before != u64::MAX && end < before {
             return Ok(visit(Entry::Damaged(Sequence(end)..=Sequence(before - 1))));
         }
@@ -268,5 +299,190 @@ fn there<T>(opened: io::Result<T>) -> io::Result<Option<T>> {
     match opened {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{PATIENCE, Told, batch, dir, settings, until};
+    use super::super::{DiskLog, Settings};
+    use super::*;
+    use crate::journal::storage::disk::DiskStorage;
+    use crate::journal::storage::{Found, Space};
+    use crate::journal::{Level, Log};
+    use parking_lot::Mutex;
+    use std::fmt;
+
+    /// What is to happen once, right after the next large piece was read.
+    type Meanwhile = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
+
+    /// A journal's directory in which something happens while it is read.
+    struct Busy {
+        storage: DiskStorage,
+        meanwhile: Meanwhile,
+    }
+
+    struct BusyFile {
+        file: Arc<dyn StoredFile>,
+        meanwhile: Meanwhile,
+    }
+
+    impl fmt::Debug for Busy {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.storage.fmt(f)
+        }
+    }
+
+    impl fmt::Debug for BusyFile {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.file.fmt(f)
+        }
+    }
+
+    impl Storage for Busy {
+        fn lock(&self) -> io::Result<()> {
+            self.storage.lock()
+        }
+        fn list(&self, folder: &str) -> io::Result<Vec<Found>> {
+            self.storage.list(folder)
+        }
+        fn open(&self, name: &str) -> io::Result<Arc<dyn StoredFile>> {
+            let file = self.storage.open(name)?;
+            Ok(Arc::new(BusyFile { file, meanwhile: Arc::clone(&self.meanwhile) }))
+        }
+        fn create(&self, name: &str, space: Space) -> io::Result<Arc<dyn StoredFile>> {
+            self.storage.create(name, space)
+        }
+        fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+            self.storage.rename(from, to)
+        }
+        fn remove(&self, name: &str) -> io::Result<()> {
+            self.storage.remove(name)
+        }
+        fn sync_folder(&self, folder: &str) -> io::Result<()> {
+            self.storage.sync_folder(folder)
+        }
+        fn free_bytes(&self) -> io::Result<u64> {
+            self.storage.free_bytes()
+        }
+    }
+
+    impl StoredFile for BusyFile {
+        fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<usize> {
+            self.file.write_at(bytes, at)
+        }
+        fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
+            let read = self.file.read_at(into, at)?;
+            if into.len() >= WINDOW_BYTES
+                && let Some(happens) = self.meanwhile.lock().take()
+            {
+                happens();
+            }
+            Ok(read)
+        }
+        fn sync(&self) -> io::Result<()> {
+            self.file.sync()
+        }
+        fn truncate(&self, bytes: u64) -> io::Result<()> {
+            self.file.truncate(bytes)
+        }
+        fn bytes(&self) -> io::Result<u64> {
+            self.file.bytes()
+        }
+    }
+
+    /// Appends so many records of some 70 bytes, in one go.
+    fn append(log: &DiskLog, records: u64) {
+        let next = log.usage().head.0 + 1;
+        log.append(&mut batch(next..=next + records - 1)).expect("there is room");
+        until(|| log.written().0 >= next + records - 1);
+    }
+
+    /// A live journal with one segment of several windows, written up to the middle of the first.
+    fn live() -> (tempfile::TempDir, Arc<DiskLog>, Busy) {
+        let dir = dir();
+        let settings =
+            Settings { segment_bytes: 8 << 20, bytes_max: 64 << 20, ..settings(Level::Os) };
+        let storage = Arc::new(DiskStorage::new(dir.path()).expect("a directory"));
+        let log =
+            DiskLog::open(storage, settings, Arc::<Told>::default()).expect("it always opens");
+        // A segment that was not prepared is as long as what is written.
+        until(|| log.shared.desk.lock().ahead.is_some());
+        append(&log, 4000);
+        let storage = DiskStorage::read_only(dir.path()).expect("it is there");
+        (dir, log, Busy { storage, meanwhile: Arc::default() })
+    }
+
+    /// Lets the bridge write past the first window while that is looked at.
+    fn go_on_meanwhile(log: &Arc<DiskLog>, storage: &Busy) {
+        let log = Arc::clone(log);
+        let go_on = move || {
+            append(&log, 20_000);
+            append(&log, 20_000);
+        };
+        *storage.meanwhile.lock() = Some(Box::new(go_on));
+    }
+
+    /// `journal verify` and `export` beside a busy bridge told of damage where there was none: the
+    /// first window ended in what was not written yet, and the second held what had come meanwhile.
+    #[test]
+    fn what_is_written_while_it_is_looked_at_is_no_damage() {
+        let (_dir, log, storage) = live();
+        go_on_meanwhile(&log, &storage);
+        let view = scan(&storage).expect("readable");
+        assert!(storage.meanwhile.lock().is_none(), "it was written meanwhile");
+        assert_eq!((view.segments.len(), &*view.segments[0].damage), (1, &[][..]));
+        assert_eq!((view.segments[0].records, view.segments[0].state), (44_000, State::Open));
+        log.close(PATIENCE);
+    }
+
+    /// The same with `journal cat | less`: minutes may pass between two windows.
+    #[test]
+    fn what_is_written_while_it_is_shown_is_no_damage_and_is_shown() {
+        let (_dir, log, storage) = live();
+        let view = scan(&storage).expect("readable");
+        assert_eq!(view.segments[0].records, 4000);
+        go_on_meanwhile(&log, &storage);
+        let mut seen = Vec::new();
+        let mut visit = |entry: Entry<'_>| {
+            match entry {
+                Entry::Record { sequence, .. } => seen.push(sequence.0),
+                Entry::Damaged(range) => panic!("{range:?} of a good journal"),
+            }
+            true
+        };
+        view.each(&storage, Sequence(3000), &mut visit).expect("readable");
+        assert!(storage.meanwhile.lock().is_none(), "it was written meanwhile");
+        assert_eq!(seen, (3000..=44_000).collect::<Vec<u64>>());
+        log.close(PATIENCE);
+    }
+
+    #[test]
+    fn damage_in_the_segment_that_is_written_is_told_as_ever() {
+        let (dir, log, storage) = live();
+        append(&log, 40_000);
+        let bend = |at: u64| {
+            let writable = DiskStorage::existing(dir.path()).expect("there");
+            let file = writable.open(&segment::name(1)).expect("there");
+            file.write_at(&[0xff; 10], at).expect("written");
+        };
+        let good = scan(&storage).expect("readable");
+        bend(2 << 20);
+        bend(1 << 20);
+        let view = scan(&storage).expect("readable");
+        assert_eq!((view.segments[0].damage.len(), view.segments[0].state), (2, State::Damaged));
+        let lost: u64 =
+            view.segments[0].damage.iter().map(|one| one.end().0 - one.start().0 + 1).sum();
+        assert_eq!(view.segments[0].records + lost, good.segments[0].records);
+        let mut damage = Vec::new();
+        let mut visit = |entry: Entry<'_>| {
+            if let Entry::Damaged(range) = entry {
+                damage.push(range);
+            }
+            true
+        };
+        view.each(&storage, Sequence::FIRST, &mut visit).expect("readable");
+        assert_eq!(damage, view.segments[0].damage);
+        log.close(PATIENCE);
     }
 }
