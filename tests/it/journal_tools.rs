@@ -518,6 +518,26 @@ fn what_cannot_be_published_is_told_and_ends_with_1() {
     assert_eq!(ran.err, "imbridge: no file of event nobody in deadletter/ or oversize/\n");
 }
 
+/// One file that could not be read ended the run: what was moved before it was neither synced nor
+/// told.
+#[test]
+fn a_file_that_cannot_be_read_stays_and_the_others_are_moved_and_told() {
+    let journal = Written::new();
+    for name in ["deadletter/a.json", "deadletter/c.json"] {
+        journal.put(name, event(1).as_bytes());
+    }
+    // Larger than any event, and of no bytes on the disk.
+    let huge = fs::File::create(journal.dir.path().join("deadletter/b.json")).unwrap();
+    huge.set_len((256 << 20) + 1).unwrap();
+    let ran = journal.run(&["requeue", "--all"]);
+    let told = "deadletter/a.json -> requeue/a.json\n\
+                deadletter/c.json -> requeue/c.json\n\
+                2 events moved to requeue/, 1 left where they are\n";
+    assert_eq!((ran.code, ran.out.as_str()), (Some(1), told), "{}", ran.err);
+    let why = "imbridge: deadletter/b.json is not moved: it cannot be read: ";
+    assert!(ran.err.starts_with(why) && ran.err.lines().count() == 1, "{}", ran.err);
+}
+
 /// Privacy, topics and the rest of the settings are those of the service, so a mistake in them is
 /// told rather than passed over.
 #[test]

@@ -34,8 +34,8 @@ Examples:
 `imbridge serve` looks into requeue/ when it starts and every 5 s, appends each event as a new
 record with the header replay: 1, and removes its file when the record is safe. Run this with the
 settings of the service: IMBRIDGE_EVENT_BYTES_MAX and IMBRIDGE_CATALOGUE decide what it will take.
-Exit code 0: all were moved. 1: an event was not found, is none, or does not fit; one that does
-not fit is moved all the same and waits there until the service has a larger limit.";
+Exit code 0: all were moved. 1: an event was not found, cannot be read, is none, or does not fit;
+one that does not fit is moved all the same and waits there until the service has a larger limit.";
 
 /// Give events of dead-letter and oversize files to the service again
 #[derive(Clone, Debug, clap::Args)]
@@ -72,10 +72,18 @@ struct Done {
     problem: Option<String>,
 }
 
+impl Done {
+    /// It stays where it is.
+    fn stays(asked: Asked, why: &str) -> Self {
+        let problem = Some(format!("is not moved: {why}"));
+        Self { asked, moved_to: None, fits: false, problem }
+    }
+}
+
 /// Moves.
 ///
 /// # Errors
-/// The settings are wrong, there is no journal, a file cannot be read or moved.
+/// The settings are wrong, there is no journal, its folders cannot be read or synced.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut settings = Examined::of(std::env::vars_os());
     let catalogue = settings.catalogue();
@@ -98,7 +106,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         if args.all { (all(&there), Vec::new()) } else { find(&args.ids, &there) };
     let mut done = Vec::new();
     for asked in asked {
-        done.push(put_back(&storage, &normaliser, asked, &mut taken)?);
+        done.push(put_back(&storage, &normaliser, asked, &mut taken));
     }
     sync(&storage, &done).with_context(|| format!("{} is not synced", dir.display()))?;
     show(args.json, &done, &missing)?;
@@ -139,16 +147,19 @@ fn find(ids: &[String], there: &[(&'static str, BTreeSet<String>)]) -> (Vec<Aske
     (asked, missing)
 }
 
-/// Looks at one file and moves it if it is an event.
+/// Looks at one file and moves it if it is an event. What one file does not allow is told of that
+/// file: the others are moved all the same.
 fn put_back(
     storage: &DiskStorage,
     normaliser: &Normaliser,
     asked: Asked,
     taken: &mut BTreeSet<String>,
-) -> anyhow::Result<Done> {
+) -> Done {
     let path = format!("{}/{}", asked.folder, asked.file);
-    let bytes = folders::read_whole(storage, &path, FILE_BYTES_MAX)
-        .with_context(|| format!("{path} cannot be read"))?;
+    let bytes = match folders::read_whole(storage, &path, FILE_BYTES_MAX) {
+        Ok(bytes) => bytes,
+        Err(error) => return Done::stays(asked, &format!("it cannot be read: {error}")),
+    };
     let text = str::from_utf8(&bytes).unwrap_or_default();
     let (fits, problem) = match normaliser.restore(text, &mut Batch::new()) {
         Ok(Restored::Whole) => (true, None),
@@ -160,16 +171,15 @@ fn put_back(
             );
             (false, Some(text))
         }
-        Err(why) => {
-            let problem = Some(format!("is not moved: {why}"));
-            return Ok(Done { asked, moved_to: None, fits: false, problem });
-        }
+        Err(why) => return Done::stays(asked, &why.to_string()),
     };
     let file = free_name(&asked.file, taken);
     let to = format!("{REQUEUE}/{file}");
-    storage.rename(&path, &to).with_context(|| format!("{path} cannot be moved to {to}"))?;
+    if let Err(error) = storage.rename(&path, &to) {
+        return Done::stays(asked, &format!("{to} cannot be made: {error}"));
+    }
     taken.insert(file);
-    Ok(Done { asked, moved_to: Some(to), fits, problem })
+    Done { asked, moved_to: Some(to), fits, problem }
 }
 
 /// The name, or one like it that no file in `requeue/` has: both folders may hold the same event.
