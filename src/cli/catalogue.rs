@@ -8,10 +8,8 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-
-use super::remark;
 use super::settings::Examined;
+use super::{remark, written};
 use crate::call::RowIndex;
 use crate::catalogue::Catalogue;
 use crate::catalogue::listing::{self, TopicOf};
@@ -54,7 +52,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     settings.topics(&catalogue);
     let topics = settings.topic_names(&catalogue);
     settings.done()?;
-    Ok(ExitCode::from(show(args, (&catalogue, &topics), &mut std::io::stdout().lock())?))
+    match show(args, (&catalogue, &topics), &mut std::io::stdout().lock()) {
+        Ok(status) => Ok(ExitCode::from(status)),
+        Err(error) => written(Err(error), ExitCode::SUCCESS),
+    }
 }
 
 /// Shows it on `out`, and gives the exit status.
@@ -62,7 +63,7 @@ fn show(
     args: &Args,
     (catalogue, topics): (&Catalogue, &Topics),
     out: &mut dyn Write,
-) -> anyhow::Result<u8> {
+) -> std::io::Result<u8> {
     let rows = match args.command.as_deref() {
         None => None,
         Some(name) => {
@@ -75,9 +76,8 @@ fn show(
         }
     };
     let topic = |row, kind| topics.of(catalogue.plan(row), row, kind).to_owned();
-    out.write_all(text(args.json, catalogue, rows.as_deref(), &topic).as_bytes())
-        .and_then(|()| out.flush())
-        .context("standard output cannot be written")?;
+    out.write_all(text(args.json, catalogue, rows.as_deref(), &topic).as_bytes())?;
+    out.flush()?;
     Ok(0)
 }
 

@@ -43,8 +43,7 @@ pub fn run(_args: &Args) -> anyhow::Result<ExitCode> {
     if status != 200 {
         bail!("not ready: http://{address}/ready answered {status} {}", body.trim());
     }
-    writeln!(std::io::stdout(), "{}", body.trim())?;
-    Ok(ExitCode::SUCCESS)
+    super::written(writeln!(std::io::stdout(), "{}", body.trim()), ExitCode::SUCCESS)
 }
 
 /// An address to connect to, for one to listen on.

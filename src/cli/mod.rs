@@ -23,6 +23,7 @@ use crate::config::{Config, Problem};
 use crate::kafka::KafkaSettings;
 use crate::kafka::SignalClass;
 use crate::kafka::admin::AdminError;
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use settings::Examined;
 use std::io::{ErrorKind, Write};
@@ -89,9 +90,6 @@ pub fn run() -> ExitCode {
         Command::Health(args) => health::run(&args),
     };
     done.unwrap_or_else(|error| {
-        if is_closed_pipe(&error) {
-            return ExitCode::SUCCESS;
-        }
         let usage = error.downcast_ref::<crate::config::Problems>().is_some()
             || error.downcast_ref::<crate::simulate::Error>().is_some();
         complain(&error);
@@ -99,10 +97,18 @@ pub fn run() -> ExitCode {
     })
 }
 
-/// Whoever reads our output has read enough (`| head`).
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
-    io.is_some_and(|io| io.kind() == ErrorKind::BrokenPipe)
+/// The exit code that a command has decided on, after it wrote its results to standard output. It
+/// stands when whoever reads them has read enough (`| head`).
+///
+/// # Errors
+/// Standard output cannot be written for another reason.
+fn written(done: std::io::Result<()>, decided: ExitCode) -> anyhow::Result<ExitCode> {
+    match done {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("standard output cannot be written")
+        }
+        _ => Ok(decided),
+    }
 }
 
 /// Phase of a command; those without a row count as after.

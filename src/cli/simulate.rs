@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::ValueEnum;
 
-use super::stop;
+use super::{stop, written};
 use crate::simulate::{self, Mix, Observer, Options, Outcome, Pace, Phase, Provider};
 
 const EXAMPLES: &str = "\
@@ -118,13 +118,13 @@ pub fn run(args: &Args, phase_of: impl Fn(Provider, &str) -> Phase) -> anyhow::R
         }
         Ok::<_, anyhow::Error>(report?)
     })?;
+    let decided = if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     let mut out = anstream::stdout();
-    if args.json {
-        writeln!(out, "{}", report.json())?;
-    } else {
-        write!(out, "{}", report.table())?;
-    }
-    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let done = match args.json {
+        true => writeln!(out, "{}", report.json()),
+        false => write!(out, "{}", report.table()),
+    };
+    written(done, decided)
 }
 
 impl Args {

@@ -5,7 +5,7 @@
 //! none is changed or deleted.
 
 use super::terminal::{BOLD, DIM, GREEN, Line, PLAIN, RED, Screen};
-use super::{examine_with_kafka, kafka_of, remark, unreachable};
+use super::{examine_with_kafka, kafka_of, remark, unreachable, written};
 use crate::kafka::{Admin, Topic};
 use clap::Subcommand;
 use serde_json::json;
@@ -93,8 +93,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     }
     let text = if options.json { to_json(&rows) } else { table(&rows, Screen::stdout().colour) };
-    std::io::stdout().write_all(text.as_bytes())?;
-    Ok(done)
+    written(std::io::stdout().write_all(text.as_bytes()), done)
 }
 
 /// The named topics, as far as the cluster has them.

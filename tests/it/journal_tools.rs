@@ -4,7 +4,7 @@
 //! journal's own code: so the page is true, or these tests fail. `journal_live` has those of running
 //! bridges.
 
-use crate::cli::{Ran, run};
+use crate::cli::{Ran, command, run};
 use crate::restore::EVENT;
 use crc32c::{crc32c, crc32c_append};
 use imbridge::record::{Batch, Head};
@@ -142,6 +142,15 @@ impl Written {
     fn run(&self, arguments: &[&str]) -> Ran {
         let arguments = [&["journal"], arguments, &["--dir", self.dir()]].concat();
         run(&arguments, &[])
+    }
+
+    /// Exit code and standard error where standard output is closed already.
+    fn run_unheard(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let arguments = [&["journal"], arguments, &["--dir", self.dir()]].concat();
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ran = command(&arguments, &[]).stdout(writer).output().unwrap();
+        (ran.status.code(), String::from_utf8(ran.stderr).unwrap())
     }
 
     /// A run that says yes.
@@ -536,6 +545,21 @@ fn a_file_that_cannot_be_read_stays_and_the_others_are_moved_and_told() {
     assert_eq!((ran.code, ran.out.as_str()), (Some(1), told), "{}", ran.err);
     let why = "imbridge: deadletter/b.json is not moved: it cannot be read: ";
     assert!(ran.err.starts_with(why) && ran.err.lines().count() == 1, "{}", ran.err);
+}
+
+/// `verify | head -1` said that all is well: whoever stops reading was taken for the answer yes.
+#[test]
+fn a_reader_that_has_read_enough_does_not_change_the_answer() {
+    let journal = Written::new();
+    for tool in [&["ls"][..], &["verify"], &["cat"], &["export"], &["requeue", "--all"]] {
+        assert_eq!(journal.run_unheard(tool), (Some(0), String::new()), "{tool:?}");
+    }
+    assert_eq!(journal.run_unheard(&["requeue", "nobody"]).0, Some(1));
+    journal.change(&name(1), |bytes| bytes[frame(1, 1) + FRAME + 100] ^= 4);
+    for tool in [&["verify"][..], &["verify", "--json"], &["cat"], &["export", "--all"]] {
+        assert_eq!(journal.run_unheard(tool).0, Some(1), "{tool:?}");
+    }
+    assert_eq!(journal.run_unheard(&["ls"]).0, Some(0));
 }
 
 /// Privacy, topics and the rest of the settings are those of the service, so a mistake in them is

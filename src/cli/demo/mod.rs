@@ -10,8 +10,8 @@ mod summary;
 mod view;
 
 use super::settings::Examined;
-use super::stop;
 use super::terminal::{self, Screen};
+use super::{stop, written};
 use crate::app::App;
 use crate::catalogue::Catalogue;
 use crate::clock;
@@ -103,14 +103,18 @@ async fn play(
         topics: topics.len(),
     };
     let header = summary::text(&summary::header(&place, ignored), screen);
-    std::io::stdout().write_all(header.as_bytes())?;
+    if let done @ Err(_) = std::io::stdout().write_all(header.as_bytes()) {
+        return written(done, ExitCode::SUCCESS);
+    }
     let cast = cast(args, &place, topics, catalogue, View::new(screen, Arc::clone(app.ledger())));
     let ledger = Arc::clone(app.ledger());
     let (report, totals, read) = act(cast, app).await?;
-    let Some(totals) = totals else { return Ok(ExitCode::SUCCESS) };
-    let end = End { ledger: ledger.snapshot(), report: &report, totals: &totals, read };
-    std::io::stdout().write_all(summary::text(&end.lines(), screen).as_bytes())?;
-    Ok(if end.lost() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let ledger = ledger.snapshot();
+    let lost = summary::lost(&ledger, &report);
+    let decided = if lost == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    let Some(totals) = totals else { return Ok(decided) };
+    let end = End { ledger, report: &report, totals: &totals, read };
+    written(std::io::stdout().write_all(summary::text(&end.lines(), screen).as_bytes()), decided)
 }
 
 fn cast(

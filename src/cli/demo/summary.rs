@@ -80,15 +80,15 @@ pub(super) struct End<'a> {
     pub(super) read: u64,
 }
 
-impl End<'_> {
-    /// Callbacks that were never taken, and records that never came to Kafka.
-    pub(super) fn lost(&self) -> u64 {
-        let records = self.ledger.records;
-        let bad = Outcome::ALL.into_iter().filter(|outcome| !outcome.is_good());
-        let untaken: u64 = bad.map(|outcome| self.report.count(outcome)).sum();
-        untaken + records.lost + records.dead_lettered + records.damaged + records.waiting
-    }
+/// Callbacks that were never taken, and records that never came to Kafka.
+pub(super) fn lost(ledger: &LedgerSnapshot, report: &Report) -> u64 {
+    let records = ledger.records;
+    let bad = Outcome::ALL.into_iter().filter(|outcome| !outcome.is_good());
+    let untaken: u64 = bad.map(|outcome| report.count(outcome)).sum();
+    untaken + records.lost + records.dead_lettered + records.damaged + records.waiting
+}
 
+impl End<'_> {
     /// The summary.
     pub(super) fn lines(&self) -> Vec<Line> {
         let (requests, records) = (self.ledger.requests, self.ledger.records);
@@ -119,7 +119,7 @@ impl End<'_> {
         lines.extend(self.kinds());
         let mut verdict = Line::default();
         verdict.push(PLAIN, "  ");
-        match self.lost() {
+        match lost(&self.ledger, self.report) {
             0 => verdict.push(GREEN, "nothing lost"),
             lost => verdict.push(RED, &format!("{lost} lost")),
         };

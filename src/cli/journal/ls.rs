@@ -6,6 +6,7 @@
 use super::place::{Dir, Place};
 use super::{counted, human};
 use crate::cli::terminal::{BOLD, DIM, GREEN, Line, PLAIN, RED, Screen};
+use crate::cli::written;
 use crate::journal::disk::scan::{SegmentView, State, View};
 use crate::journal::folders::{self, DEAD_LETTERS, OVERSIZE, QUARANTINE, REQUEUE};
 use serde_json::json;
@@ -44,8 +45,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         table(&view, &beside(&place)?, Screen::stdout().colour)
     };
-    std::io::stdout().write_all(text.as_bytes())?;
-    Ok(ExitCode::SUCCESS)
+    written(std::io::stdout().write_all(text.as_bytes()), ExitCode::SUCCESS)
 }
 
 /// The word of a state.

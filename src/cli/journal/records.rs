@@ -4,7 +4,7 @@
 //! for those that cannot.
 
 use super::place::Place;
-use crate::cli::remark;
+use crate::cli::{remark, written};
 use crate::journal::Sequence;
 use crate::journal::disk::scan::{Entry, View};
 use crate::record::Record;
@@ -21,11 +21,11 @@ pub(super) struct Stored<'a> {
     pub(super) record: Record<'a>,
 }
 
-/// Calls `show` with all records from `from` on, `limit` at most. The exit status is 1 when some of
-/// them could not be read.
+/// Calls `show` with all records from `from` on, `limit` at most, until standard output takes no
+/// more. The exit status is 1 when some of those that were looked at could not be read.
 ///
 /// # Errors
-/// The journal cannot be read, `show` fails, standard output cannot be written.
+/// The journal cannot be read, standard output cannot be written.
 pub(super) fn each(
     place: &Place,
     view: &View,
@@ -66,9 +66,6 @@ pub(super) fn each(
         }
     };
     view.each(place.storage(), from, &mut visit)?;
-    if let Some(error) = failed {
-        return Err(error.into());
-    }
-    out.flush()?;
-    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let done = failed.map_or_else(|| out.flush(), Err);
+    written(done, if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -9,6 +9,7 @@ use super::place::{Dir, is_ours, unusable};
 use crate::app;
 use crate::cli::settings::Examined;
 use crate::cli::terminal::{Line, PLAIN, RED, Screen, YELLOW};
+use crate::cli::{self, written};
 use crate::journal::folders::{self, DEAD_LETTERS, OVERSIZE, REQUEUE};
 use crate::journal::storage::Storage;
 use crate::journal::storage::disk::DiskStorage;
@@ -109,9 +110,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         done.push(put_back(&storage, &normaliser, asked, &mut taken));
     }
     sync(&storage, &done).with_context(|| format!("{} is not synced", dir.display()))?;
-    show(args.json, &done, &missing)?;
+    remark(args.json, &done, &missing);
     let good = missing.is_empty() && done.iter().all(|done| done.problem.is_none());
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let decided = if good { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    written(show(args.json, &done), decided)
 }
 
 /// Every event; other files are unfinished, or somebody's notes.
@@ -204,10 +206,19 @@ fn sync(storage: &DiskStorage, done: &[Done]) -> std::io::Result<()> {
     Ok(())
 }
 
-fn show(as_json: bool, done: &[Done], missing: &[String]) -> std::io::Result<()> {
+/// Says on standard error what was not found and what is wrong; JSON has what is wrong in it.
+fn remark(as_json: bool, done: &[Done], missing: &[String]) {
     for id in missing {
-        crate::cli::remark(&format!("no file of event {id} in {DEAD_LETTERS}/ or {OVERSIZE}/"));
+        cli::remark(&format!("no file of event {id} in {DEAD_LETTERS}/ or {OVERSIZE}/"));
     }
+    for Done { asked: Asked { folder, file }, problem, .. } in done {
+        if let Some(problem) = problem.as_ref().filter(|_| !as_json) {
+            cli::remark(&format!("{folder}/{file} {problem}"));
+        }
+    }
+}
+
+fn show(as_json: bool, done: &[Done]) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     if as_json {
         let one = |done: &Done| {
@@ -229,12 +240,8 @@ fn show(as_json: bool, done: &[Done], missing: &[String]) -> std::io::Result<()>
     }
     let colour = Screen::stdout().colour;
     for done in done {
-        let from = format!("{}/{}", done.asked.folder, done.asked.file);
         if let Some(to) = &done.moved_to {
-            writeln!(out, "{from} -> {to}")?;
-        }
-        if let Some(problem) = &done.problem {
-            crate::cli::remark(&format!("{from} {problem}"));
+            writeln!(out, "{}/{} -> {to}", done.asked.folder, done.asked.file)?;
         }
     }
     let moved = done.iter().filter(|done| done.moved_to.is_some()).count() as u64;

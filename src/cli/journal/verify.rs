@@ -7,6 +7,7 @@ use super::ls::totals;
 use super::place::{Dir, Place};
 use super::{counted, human};
 use crate::cli::terminal::{GREEN, Line, PLAIN, RED, Screen};
+use crate::cli::written;
 use crate::journal::Sequence;
 use crate::journal::disk::scan::View;
 use serde_json::{Value, json};
@@ -67,17 +68,18 @@ impl Damage {
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let place = args.dir.look()?;
     let (view, damage) = settled(&place)?;
-    let mut out = std::io::stdout().lock();
-    if args.json {
-        writeln!(out, "{}", to_json(&view, &damage))?;
-    } else {
-        let colour = Screen::stdout().colour;
-        for line in lines(&view, &damage) {
-            writeln!(out, "{}", line.render(colour, None))?;
-        }
-    }
     let well = damage.is_empty() && view.unsealed.is_empty();
-    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let decided = if well { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    written(show(args.json, &view, &damage), decided)
+}
+
+fn show(as_json: bool, view: &View, damage: &[Damage]) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    if as_json {
+        return writeln!(out, "{}", to_json(view, damage));
+    }
+    let colour = Screen::stdout().colour;
+    lines(view, damage).iter().try_for_each(|line| writeln!(out, "{}", line.render(colour, None)))
 }
 
 /// Looks again when something seems to be missing: a running bridge may have deleted it between our

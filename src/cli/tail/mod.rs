@@ -10,7 +10,7 @@ pub(super) mod line;
 
 use super::stop::Flag;
 use super::terminal::Screen;
-use super::{examine_with_kafka, kafka_of, remark};
+use super::{examine_with_kafka, kafka_of, remark, written};
 use crate::clock;
 use crate::kafka::consumer::{Event as Record, Next, Reader, Start};
 use clap::ValueEnum;
@@ -110,9 +110,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     while !stop.is_up() {
         match reader.next(LOOK) {
             Next::Event(record) => {
-                if let Some(line) = show.line(&record) {
-                    writeln!(out, "{line}")?;
-                    out.flush()?;
+                if let Some(line) = show.line(&record)
+                    && let done @ Err(_) = writeln!(out, "{line}").and_then(|()| out.flush())
+                {
+                    return written(done, ExitCode::SUCCESS);
                 }
             }
             Next::End => break,
