@@ -108,7 +108,7 @@ impl App {
             .context("cannot start the shipper's thread")?;
         let shipper = Arc::new(shipper);
         let requeue = (config.journal.ack != AckLevel::Memory)
-            .then(|| requeue::start(&config.journal.dir, &normaliser, &log, &ledger))
+            .then(|| requeue::start(&config.journal.dir, &normaliser, &log, (&metrics, &ledger)))
             .transpose()
             .context("the journal's directory is gone")?;
         let (callbacks_address, admin_address) =

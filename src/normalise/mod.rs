@@ -23,7 +23,7 @@ mod spent;
 mod template;
 mod write;
 
-pub use restore::{NoEvent, Restored};
+pub use restore::{Class, NoEvent, Restored};
 pub use write::Written;
 
 use crate::call::{Callback, CommandName, Part, Phase, RowIndex};

@@ -3,13 +3,14 @@
 //!
 //! In: a structured event as JSON, as [`super::write`] or [`crate::record::Record::structured`]
 //! wrote it into a file. Out: topic, key, headers and value, appended to a batch, as the settings of
-//! now have them, with the header `replay`. What always holds: an event that `write` wrote comes
+//! now have them, with the header `replay`; and what the record counts for. What always holds: an event that `write` wrote comes
 //! back as the record that it was, byte for byte, whatever the form; no record goes to a topic that
 //! the catalogue does not lead to; nothing is left out of an event to make it fit.
 
 use super::time::parse_rfc3339;
-use super::{Normaliser, UNKNOWN};
+use super::{Normaliser, Reason, UNKNOWN};
 use crate::call::{Phase, Provider};
+use crate::catalogue::plan::KindIndex;
 use crate::event::EventFormat;
 use crate::json::{Json, Node, copy};
 use crate::record::{Batch, Head, Open, REPLAY, REPLAYED, STRUCTURED};
@@ -30,10 +31,20 @@ const NO_HEADERS: [&str; 2] = ["datacontenttype", "data"];
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Restored {
-    /// Its record is in the batch.
-    Whole,
+    /// Its record is in the batch. What it counts for is not known of an event without a kind that
+    /// does not say why it has none.
+    Whole(Option<Class>),
     /// Its record would have so many bytes, more than the limit; nothing was appended.
     TooLarge(usize),
+}
+
+/// What a record counts for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// An event of this kind.
+    Kind(KindIndex),
+    /// One that could not be classified.
+    Unknown(Provider, Reason),
 }
 
 /// Why a text is no event of ours. All are final, until the text or the catalogue is another.
@@ -80,8 +91,8 @@ impl Normaliser {
             return Err(odd("partitionkey"));
         }
         let attributes = attributes(event)?;
-        let head =
-            Head { id, topic: self.topic(event)?, key: key.map(str::as_bytes), timestamp_ms };
+        let (topic, class) = self.topic(event, data)?;
+        let head = Head { id, topic, key: key.map(str::as_bytes), timestamp_ms };
         let mut open = batch.begin(&head);
         let binary = self.settings.event_format == EventFormat::Binary;
         self.push_headers(&attributes, batch, &mut open);
@@ -92,7 +103,7 @@ impl Normaliser {
             batch.take_back(open, true);
             return Ok(Restored::TooLarge(bytes));
         }
-        Ok(Restored::Whole)
+        Ok(Restored::Whole(class))
     }
 
     fn push_headers(&self, attributes: &[(String, &str)], batch: &mut Batch, open: &mut Open) {
@@ -107,24 +118,29 @@ impl Normaliser {
         batch.header(open, REPLAY, REPLAYED.as_bytes());
     }
 
-    fn topic(&self, event: Node<'_>) -> Result<&str, NoEvent> {
+    /// Its topic, and what it counts for.
+    fn topic(&self, event: Node<'_>, data: Node<'_>) -> Result<(&str, Option<Class>), NoEvent> {
         let kind = text(event, "type")?.strip_prefix(TYPE_PREFIX).ok_or_else(|| odd("type"))?;
         let provider =
             Provider::from_name(text(event, "improvider")?).ok_or_else(|| odd("improvider"))?;
         if kind == UNKNOWN {
-            return Ok(self.topics.unknown());
+            let word = data.get("unknown_reason").and_then(|reason| reason.text());
+            let reason = Reason::ALL.into_iter().find(|reason| Some(reason.word()) == word);
+            let class = reason.map(|reason| Class::Unknown(provider, reason));
+            return Ok((self.topics.unknown(), class));
         }
         let none = |what: &str| NoEvent::NoTopic(format!("{what:?}"));
         let known = |index: &usize| *self.catalogue.kinds[*index].name == *kind;
         let index = (0..self.catalogue.kinds.len()).find(known).ok_or_else(|| none(kind))?;
         if self.catalogue.kinds[index].phase == Phase::Before {
-            return Ok(self.topics.decisions());
+            let index = u16::try_from(index).expect("kinds are numbered in 16 bits");
+            return Ok((self.topics.decisions(), Some(Class::Kind(KindIndex(index)))));
         }
         let command = text(event, "imcommand")?;
         let row = self.catalogue.find(provider, command).ok_or_else(|| none(command))?;
         let kinds = &self.catalogue.plan(row).kinds;
         let kind = kinds.iter().find(|plan| *plan.name == *kind).ok_or_else(|| none(kind))?;
-        Ok(self.topics.event(row, kind.kind))
+        Ok((self.topics.event(row, kind.kind), Some(Class::Kind(kind.kind))))
     }
 }
 

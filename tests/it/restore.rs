@@ -6,7 +6,7 @@
 use crate::support::bridge::{Request, allow, catalogue, run_into, settings};
 use imbridge::call::Provider;
 use imbridge::event::{EventFormat, TopicBy};
-use imbridge::normalise::{NoEvent, Normaliser, Restored, Settings};
+use imbridge::normalise::{Class, NoEvent, Normaliser, Restored, Settings};
 use imbridge::record::{Batch, Record};
 use serde_json::Value;
 use std::fs;
@@ -66,6 +66,31 @@ fn parts(record: &Record<'_>) -> (Parts, Vec<Vec<u8>>) {
     (parts, replay.into_iter().map(|(_, value)| value).collect())
 }
 
+/// What a restored record counts for: a kind, or a provider and why there is none.
+fn counts_for(restored: Restored) -> String {
+    match restored {
+        Restored::Whole(Some(Class::Kind(kind))) => {
+            catalogue().kinds[usize::from(kind.0)].name.to_string()
+        }
+        Restored::Whole(Some(Class::Unknown(provider, reason))) => {
+            format!("{} {}", provider.name(), reason.word())
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+/// The same by the event itself.
+fn classified(event: &str) -> String {
+    let event: Value = serde_json::from_str(event).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    match text(&event["type"]).strip_prefix("im.").unwrap() {
+        "unknown" => {
+            format!("{} {}", text(&event["improvider"]), text(&event["data"]["unknown_reason"]))
+        }
+        kind => kind.to_owned(),
+    }
+}
+
 #[test]
 fn every_fixture_comes_back_from_its_event_as_the_record_that_it_was() {
     let requests = requests();
@@ -79,8 +104,9 @@ fn every_fixture_comes_back_from_its_event_as_the_record_that_it_was() {
                 let (mut made, mut back) = (Batch::new(), Batch::new());
                 run_into(&catalogue(), request, settings.clone(), &allow, &mut made);
                 for record in &made {
-                    let restored = normaliser.restore(&structured(&record), &mut back);
-                    assert_eq!(restored, Ok(Restored::Whole), "{name}: {}", structured(&record));
+                    let event = structured(&record);
+                    let restored = normaliser.restore(&event, &mut back);
+                    assert_eq!(restored.map(counts_for), Ok(classified(&event)), "{name}: {event}");
                 }
                 assert_eq!(back.records(), made.records());
                 for (back, made) in back.iter().zip(&made) {
@@ -127,7 +153,7 @@ fn the_limit_is_that_of_new_records_and_what_does_not_fit_is_left_alone() {
         let headers: usize =
             parts.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         let bytes = parts.value.len() + "group:g1".len() + headers;
-        assert_eq!(restore(EVENT, settings(bytes)).0, Ok(Restored::Whole));
+        assert!(matches!(restore(EVENT, settings(bytes)).0, Ok(Restored::Whole(Some(_)))));
         let (restored, batch) = restore(EVENT, settings(bytes - 1));
         assert_eq!(restored, Ok(Restored::TooLarge(bytes)));
         assert!(batch.is_empty() && batch.bytes().is_empty());
@@ -139,7 +165,7 @@ fn an_event_that_somebody_laid_out_for_reading_goes_out_on_one_line() {
     let value: Value = serde_json::from_str(EVENT).unwrap();
     let pretty = serde_json::to_string_pretty(&value).unwrap() + "\n";
     let (restored, batch) = restore(&pretty, settings());
-    assert_eq!(restored, Ok(Restored::Whole));
+    assert_eq!(restored.map(counts_for), Ok("group.dismissed".to_owned()));
     assert_eq!(batch.iter().next().map(|record| record.value), Some(EVENT.as_bytes()));
 }
 
@@ -150,7 +176,7 @@ fn the_deepest_body_comes_back() {
         let lists = format!("{}{}", "[".repeat(levels - 1), "]".repeat(levels - 1));
         EVENT.replace(r#"{"groupID":"g1"}"#, &format!(r#"{{"groupID":{lists}}}"#))
     };
-    assert_eq!(restore(&nested(100), settings()).0, Ok(Restored::Whole));
+    assert!(matches!(restore(&nested(100), settings()).0, Ok(Restored::Whole(Some(_)))));
     assert_eq!(restore(&nested(101), settings()).0, Err(NoEvent::NoJson));
 }
 

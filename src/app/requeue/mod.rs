@@ -4,15 +4,16 @@
 //! start and every few seconds. Out: records with the header `replay`, and the files gone. What
 //! always holds: a file goes only once its record is as safe as the ack level promises, so what is
 //! asked for is never lost and may at worst be repeated; a file that cannot be taken stays and is
-//! logged once, not at every look; no file is removed that was not read; nothing here blocks the runtime or outruns a full journal.
+//! logged once, not at every look; no file is removed that was not read; records are counted like
+//! those of callbacks; nothing here blocks the runtime or outruns a full journal.
 
 use crate::journal::folders::{self, REQUEUE};
 use crate::journal::storage::disk::DiskStorage;
 use crate::journal::storage::{Found, Storage};
 use crate::journal::{Log, Sequence};
-use crate::normalise::{Normaliser, Restored};
+use crate::normalise::{Class, Normaliser, Restored};
 use crate::record::Batch;
-use crate::telemetry::Ledger;
+use crate::telemetry::{Ledger, Metrics};
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -36,6 +37,7 @@ struct Requeue {
     storage: Arc<dyn Storage>,
     normaliser: Arc<Normaliser>,
     log: Arc<dyn Log>,
+    metrics: Arc<Metrics>,
     ledger: Arc<Ledger>,
     /// Files that stay, as they were when that was found.
     stays: HashMap<String, Stays>,
@@ -63,6 +65,8 @@ enum Why {
 #[derive(Debug, Default)]
 struct Run {
     batch: Batch,
+    /// What they count for.
+    classes: Vec<Class>,
     files: Vec<Found>,
 }
 
@@ -74,24 +78,20 @@ pub(super) fn start(
     dir: &Path,
     normaliser: &Arc<Normaliser>,
     log: &Arc<dyn Log>,
-    ledger: &Arc<Ledger>,
+    (metrics, ledger): (&Arc<Metrics>, &Arc<Ledger>),
 ) -> std::io::Result<JoinHandle<()>> {
-    let storage = Arc::new(DiskStorage::existing(dir)?);
-    let (normaliser, log) = (Arc::clone(normaliser), Arc::clone(log));
-    let requeue = Requeue::new(storage, normaliser, log, Arc::clone(ledger));
+    let requeue = Requeue {
+        storage: Arc::new(DiskStorage::existing(dir)?),
+        normaliser: Arc::clone(normaliser),
+        log: Arc::clone(log),
+        metrics: Arc::clone(metrics),
+        ledger: Arc::clone(ledger),
+        stays: HashMap::new(),
+    };
     Ok(tokio::task::spawn_local(requeue.run()))
 }
 
 impl Requeue {
-    fn new(
-        storage: Arc<dyn Storage>,
-        normaliser: Arc<Normaliser>,
-        log: Arc<dyn Log>,
-        ledger: Arc<Ledger>,
-    ) -> Self {
-        Self { storage, normaliser, log, ledger, stays: HashMap::new() }
-    }
-
     /// Looks now and then until it is dropped.
     async fn run(mut self) {
         let mut interval = tokio::time::interval(INTERVAL);
@@ -164,7 +164,10 @@ impl Requeue {
             };
             let text = str::from_utf8(&bytes).unwrap_or_default();
             match self.normaliser.restore(text, &mut run.batch) {
-                Ok(Restored::Whole) => run.files.push(file),
+                Ok(Restored::Whole(class)) => {
+                    run.classes.extend(class);
+                    run.files.push(file);
+                }
                 Ok(Restored::TooLarge(bytes)) => {
                     let text = format!(
                         "its record would have {bytes} bytes, more than IMBRIDGE_EVENT_BYTES_MAX"
@@ -186,15 +189,31 @@ impl Requeue {
         let last = loop {
             let mut room = std::pin::pin!(self.log.room().notified());
             room.as_mut().enable();
+            // Before, for the shipper may have confirmed them when `append` returns.
+            self.ledger.appended(records);
             if let Ok(range) = self.log.append(&mut run.batch) {
                 break *range.end();
             }
+            self.ledger.not_appended(records);
             let _woken = tokio::time::timeout(PATIENCE, room).await.is_ok();
         };
-        self.ledger.appended(records);
+        self.count(&run.classes);
         self.durable(last).await;
         tracing::info!(records, "took {records} events from {REQUEUE}/ into the journal");
         Some(run.files)
+    }
+
+    /// Counts records that are in the log.
+    fn count(&self, classes: &[Class]) {
+        for class in classes {
+            match *class {
+                Class::Kind(kind) => self.metrics.kind(kind).inc(),
+                Class::Unknown(provider, reason) => {
+                    let labels = [provider.name(), reason.word()];
+                    self.metrics.records_unknown.with_label_values(&labels).inc();
+                }
+            }
+        }
     }
 
     async fn durable(&self, last: Sequence) {

@@ -6,11 +6,15 @@
 use super::*;
 use crate::catalogue::Catalogue;
 use crate::event::{EventFormat, TopicBy};
-use crate::journal::Read;
 use crate::journal::memory::MemoryLog;
+use crate::journal::{AppendError, Aside, Read, Usage};
 use crate::normalise::Settings;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 use tempfile::TempDir;
+use tokio::sync::Notify;
 
 const EVENT: &str = r#"{"specversion":"1.0","id":"ID","source":"/openim/default","type":"im.group.dismissed","time":"2025-01-01T00:00:00.123Z","recordedtime":"2025-01-01T00:00:00.123Z","partitionkey":"group:g1","improvider":"openim","imcommand":"callbackAfterDisMissGroupCommand","datacontenttype":"application/json","data":{"group_id":"g1","raw":{}}}"#;
 /// Room for one event as above, and little more.
@@ -19,6 +23,7 @@ const LIMIT: usize = 500;
 struct Place {
     dir: TempDir,
     log: Arc<MemoryLog>,
+    metrics: Arc<Metrics>,
     ledger: Arc<Ledger>,
 }
 
@@ -31,12 +36,18 @@ impl Place {
             event_format: EventFormat::Structured,
             event_bytes_max: LIMIT,
         };
-        let place = Self { log: Arc::new(MemoryLog::new(1 << 20)), ledger: Arc::default(), dir };
-        let normaliser = Normaliser::new(Arc::new(Catalogue::embedded()), settings);
-        let storage = DiskStorage::new(place.dir.path()).expect("it is there");
-        let log: Arc<dyn Log> = Arc::<MemoryLog>::clone(&place.log);
-        let ledger = Arc::clone(&place.ledger);
-        let requeue = Requeue::new(Arc::new(storage), Arc::new(normaliser), log, ledger);
+        let catalogue = Arc::new(Catalogue::embedded());
+        let metrics = Arc::new(Metrics::new(&catalogue, "0", "0"));
+        let log = Arc::new(MemoryLog::new(1 << 20));
+        let place = Self { dir, log, metrics, ledger: Arc::default() };
+        let requeue = Requeue {
+            storage: Arc::new(DiskStorage::new(place.dir.path()).expect("it is there")),
+            normaliser: Arc::new(Normaliser::new(catalogue, settings)),
+            log: Arc::<MemoryLog>::clone(&place.log),
+            metrics: Arc::clone(&place.metrics),
+            ledger: Arc::clone(&place.ledger),
+            stays: HashMap::new(),
+        };
         (place, requeue)
     }
 
@@ -134,6 +145,111 @@ async fn another_file_of_the_same_name_is_not_removed_with_the_one_that_was_read
     let requeue = requeue.look().await;
     assert_eq!(place.ids(), ["a", "b", "corrected"]);
     assert_eq!((place.left().len(), requeue.stays.len()), (0, 0));
+}
+
+/// A log that refuses once, and whose records are confirmed before `append` returns, as the shipper
+/// may.
+#[derive(Debug)]
+struct Quick {
+    log: Arc<MemoryLog>,
+    ledger: Arc<Ledger>,
+    refused: AtomicBool,
+}
+
+impl Log for Quick {
+    fn append(&self, batch: &mut Batch) -> Result<RangeInclusive<Sequence>, AppendError> {
+        if !self.refused.swap(true, Ordering::SeqCst) {
+            return Err(AppendError::Full { since: crate::clock::now() });
+        }
+        let records = u64::from(batch.records());
+        let range = self.log.append(batch)?;
+        assert_eq!(self.ledger.snapshot().records.waiting, records, "counted before");
+        self.log.confirm(*range.end());
+        self.ledger.confirmed(records);
+        Ok(range)
+    }
+    fn try_append(&self, batch: &mut Batch) -> Result<RangeInclusive<Sequence>, AppendError> {
+        self.log.try_append(batch)
+    }
+    fn is_immediate(&self) -> bool {
+        self.log.is_immediate()
+    }
+    fn durable(&self) -> Sequence {
+        self.log.durable()
+    }
+    fn written(&self) -> Sequence {
+        self.log.written()
+    }
+    fn progress(&self) -> &Notify {
+        self.log.progress()
+    }
+    fn stalled_since(&self) -> Option<Instant> {
+        self.log.stalled_since()
+    }
+    fn read(&self, from: Sequence) -> Read {
+        self.log.read(from)
+    }
+    fn confirm(&self, upto: Sequence) {
+        self.log.confirm(upto);
+    }
+    fn wait_for(&self, from: Sequence, timeout: Duration) {
+        self.log.wait_for(from, timeout);
+    }
+    fn room(&self) -> &Notify {
+        self.log.room()
+    }
+    fn put_aside(&self, aside: Aside) {
+        self.log.put_aside(aside);
+    }
+    fn put_aside_now(&self, aside: &Aside) -> std::io::Result<()> {
+        self.log.put_aside_now(aside)
+    }
+    fn usage(&self) -> Usage {
+        self.log.usage()
+    }
+    fn uuid(&self) -> &str {
+        self.log.uuid()
+    }
+    fn replay_upto(&self) -> Sequence {
+        self.log.replay_upto()
+    }
+    fn close(&self, within: Duration) -> u64 {
+        self.log.close(within)
+    }
+}
+
+/// Records were counted as appended only after the log had them: the shipper could confirm more
+/// than there was.
+#[tokio::test]
+async fn records_are_counted_before_they_can_be_confirmed() {
+    let (place, requeue) = Place::new();
+    place.put("a.json", &event("a"));
+    let (log, ledger) = (Arc::clone(&place.log), Arc::clone(&place.ledger));
+    let log = Arc::new(Quick { log, ledger, refused: AtomicBool::new(false) });
+    let requeue = Requeue { log, ..requeue };
+    requeue.look().await;
+    let records = place.ledger.snapshot().records;
+    assert_eq!((records.appended, records.confirmed, records.waiting), (1, 1, 0));
+}
+
+#[tokio::test]
+async fn records_count_for_their_kind_or_for_why_they_have_none() {
+    let (place, requeue) = Place::new();
+    place.put("a.json", &event("a"));
+    place.put("b.json", &event("b"));
+    let unknown = event("u").replace("im.group.dismissed", "im.unknown");
+    let unknown = unknown.replace(r#""group_id":"g1""#, r#""unknown_reason":"unmatched_kind""#);
+    place.put("c.json", &unknown);
+    place.put("large.json", &event("large").replace("{}", &format!("\"{:0>400}\"", 7)));
+    requeue.look().await;
+    assert_eq!((place.ledger.snapshot().records.appended, place.left().len()), (3, 1));
+    let text = String::from_utf8(place.metrics.text()).expect("metrics are text");
+    for (series, count) in [
+        (r#"records_total{kind="group.dismissed"}"#, 2),
+        (r#"records_unknown_total{provider="openim",reason="unmatched_kind"}"#, 1),
+    ] {
+        assert!(text.contains(&format!("imbridge_{series} {count}\n")), "{series} in {text}");
+    }
 }
 
 /// A file that cannot be removed would otherwise be appended at every look, for ever.

@@ -164,7 +164,7 @@ fn put_back(
     };
     let text = str::from_utf8(&bytes).unwrap_or_default();
     let (fits, problem) = match normaliser.restore(text, &mut Batch::new()) {
-        Ok(Restored::Whole) => (true, None),
+        Ok(Restored::Whole(_)) => (true, None),
         Ok(Restored::TooLarge(bytes)) => {
             let limit = normaliser.event_bytes_max();
             let text = format!(
