@@ -336,9 +336,10 @@ impl Bridge {
         log[log.len().saturating_sub(40)..].join("\n")
     }
 
-    /// Asks it to end (SIGTERM) and waits for that.
+    /// Looks whether the journal holds what waits, asks it to end (SIGTERM) and waits for that.
     pub(crate) fn stop(mut self) -> Ended {
         let mut status = self.status();
+        ledger::assert_kept(|| Some(self.status()));
         let asked = Instant::now();
         let pid = self.child.id().to_string();
         let sent = Command::new("sh").args(["-c", "kill -TERM \"$1\"", "sh", &pid]).status();
