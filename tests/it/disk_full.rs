@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::kafka::{self, kafka_or_skip};
-use crate::support::load::{Load, Obligations, Outcome, Plan};
+use crate::support::kafka::{self, Broker, kafka_or_skip};
+use crate::support::load::{Load, Obligations, Outcome, Plan, Sent};
 use crate::support::process::{Bridge, SOON, wait_for};
 use crate::support::scene::Scene;
 
@@ -46,9 +46,44 @@ fn wait_until_refusing_on(disk: &SmallDisk, load: &Load) {
     });
 }
 
+/// Stops Kafka until callbacks are refused for a while and `/ready` says why, looks what that is
+/// like, and lets Kafka and the callbacks go on. Returns between which moments everything was refused.
+fn refuse_while_kafka_rests(
+    broker: &mut Broker,
+    (bridge, load): (&Bridge, &Load),
+    why: &str,
+    look: impl FnOnce(),
+) -> (Instant, Instant) {
+    broker.sigstop();
+    wait_until_refusing(load);
+    let full = Instant::now();
+    wait_until_refusing(load);
+    bridge.wait_until_degraded(why, SOON);
+    look();
+    let upto = Instant::now();
+    broker.sigcont();
+    load.wait_for_accepted(200, SOON);
+    (full, upto)
+}
+
+/// No callback was refused before the hold time was over: the journal still had room when the last
+/// one was sent that it took before the first refusal.
+fn assert_held_at_first(obligations: &Obligations) {
+    let after = || obligations.sent.iter().filter(|one| !one.message.asks);
+    let answered = |one: &Sent| one.at + one.took;
+    let refused = after().filter(|one| one.outcome == Outcome::Refused(503)).map(answered);
+    let first = refused.min().expect("callbacks were refused");
+    let taken = after().filter(|one| one.outcome == Outcome::Accepted && answered(one) < first);
+    let last = taken.map(|one| one.at).max().expect("callbacks were taken before");
+    let held = first - last;
+    eprintln!("the first refusal came {held:?} after the last callback that was taken");
+    assert!(held >= HOLD, "refused {held:?} after one was taken, before the hold time was over");
+}
+
 /// Refusals of after-callbacks were as promised: none before the hold time was over, none much
 /// later; once it is over, at once.
-fn assert_held_and_refused(obligations: &Obligations, from: Instant, upto: Instant) {
+fn assert_held_and_refused(obligations: &Obligations, (from, upto): (Instant, Instant)) {
+    assert_held_at_first(obligations);
     let answers = obligations.latencies(false, from, upto);
     let refused: Vec<Duration> = answers
         .iter()
@@ -79,22 +114,17 @@ fn a_budget_that_is_used_up_refuses_with_an_answer_and_takes_again_when_there_is
     let load = Load::start(plan());
     load.aim(Some(bridge.callbacks()));
     load.wait_for_accepted(50, SOON);
-    broker.sigstop();
-    wait_until_refusing(&load);
-    let full = Instant::now();
-    wait_until_refusing(&load);
-    bridge.wait_until_degraded("journal: full", SOON);
-    assert!(bridge.metric("callbacks_refused_total{provider=\"openim\",reason=\"journal\"}") > 0.0);
-    wait_for("decisions are dropped", SOON, || (dropped(&bridge, "full") > 0).then_some(()));
-    let journal = &bridge.status()["journal"];
-    assert!(journal["bytes"].as_u64() <= journal["bytes_max"].as_u64(), "{journal}");
-    let upto = Instant::now();
-
-    broker.sigcont();
-    load.wait_for_accepted(200, SOON);
+    let refused = "callbacks_refused_total{provider=\"openim\",reason=\"journal\"}";
+    let both = (&bridge, &load);
+    let full = refuse_while_kafka_rests(&mut broker, both, "journal: full", || {
+        assert!(bridge.metric(refused) > 0.0);
+        wait_for("decisions are dropped", SOON, || (dropped(&bridge, "full") > 0).then_some(()));
+        let journal = &bridge.status()["journal"];
+        assert!(journal["bytes"].as_u64() <= journal["bytes_max"].as_u64(), "{journal}");
+    });
     let proof = scene.finish(&broker, bridge, load);
     proof.assert_whole();
-    assert_held_and_refused(&proof.obligations, full, upto);
+    assert_held_and_refused(&proof.obligations, full);
 }
 
 /// A file system of its own, gone with the handle.
@@ -165,20 +195,14 @@ fn a_disk_that_is_full_refuses_with_an_answer_and_loses_nothing_even_over_a_kill
     load.wait_for_accepted(50, SOON);
 
     // Filled by the journal itself, for Kafka takes nothing.
-    broker.sigstop();
-    wait_until_refusing(&load);
-    let full = Instant::now();
-    wait_until_refusing(&load);
-    bridge.wait_until_degraded("journal", SOON);
     let errors = |operation: &str| {
         bridge.count(&format!("journal_errors_total{{operation=\"{operation}\"}}"))
     };
-    let errors = ["create", "prepare", "write"].map(errors);
-    eprintln!("create, prepare, write: {errors:?} errors of the disk");
-    assert!(errors.iter().sum::<u64>() > 0, "the disk itself has said that it is full");
-    let upto = Instant::now();
-    broker.sigcont();
-    load.wait_for_accepted(200, SOON);
+    let full = refuse_while_kafka_rests(&mut broker, (&bridge, &load), "journal", || {
+        let errors = ["create", "prepare", "write"].map(errors);
+        eprintln!("create, prepare, write: {errors:?} errors of the disk");
+        assert!(errors.iter().sum::<u64>() > 0, "the disk itself has said that it is full");
+    });
     eprintln!("full by records: taken again");
 
     // Filled by somebody else while Kafka takes everything.
@@ -196,5 +220,5 @@ fn a_disk_that_is_full_refuses_with_an_answer_and_loses_nothing_even_over_a_kill
 
     let proof = scene.finish(&broker, bridge, load);
     proof.assert_whole();
-    assert_held_and_refused(&proof.obligations, full, upto);
+    assert_held_and_refused(&proof.obligations, full);
 }
