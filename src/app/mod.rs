@@ -6,7 +6,7 @@
 mod journal;
 mod observer;
 mod pages;
-mod requeue;
+pub(crate) mod requeue;
 mod stop;
 mod watch;
 

@@ -120,9 +120,10 @@ pub fn run(args: &Args, phase_of: impl Fn(Provider, &str) -> Phase) -> anyhow::R
     })?;
     let decided = if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     let mut out = anstream::stdout();
-    let done = match args.json {
-        true => writeln!(out, "{}", report.json()),
-        false => write!(out, "{}", report.table()),
+    let done = if args.json {
+        writeln!(out, "{}", report.json())
+    } else {
+        write!(out, "{}", report.table())
     };
     written(done, decided)
 }

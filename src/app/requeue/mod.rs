@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 const INTERVAL: Duration = Duration::from_secs(5);
 /// A larger file is no event: the largest body has 16 MiB unless an operator wishes otherwise, and
 /// stands in its event with its texts beside it.
-const FILE_BYTES_MAX: u64 = 256 << 20;
+pub(crate) const FILE_BYTES_MAX: u64 = 256 << 20;
 /// Records are appended in runs of so many bytes, so that a folder of any size needs little memory.
 const RUN_BYTES: usize = 1 << 20;
 /// A waiter that nobody woke looks again after this long.

@@ -46,8 +46,7 @@ pub(super) struct Args {
 /// # Errors
 /// There is no journal or it cannot be read; standard output cannot be written.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let place = args.dir.look()?;
-    let view = place.scan()?;
+    let (place, view) = args.dir.view()?;
     let from = Sequence(args.from.unwrap_or_default());
     let limit = args.limit.unwrap_or(u64::MAX);
     let screen = Screen::stdout();

@@ -40,8 +40,7 @@ pub(super) struct Args {
 /// # Errors
 /// There is no journal or it cannot be read; standard output cannot be written.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let place = args.dir.look()?;
-    let view = place.scan()?;
+    let (place, view) = args.dir.view()?;
     let waiting = if args.all { Sequence::NONE } else { view.confirmed.next() };
     let from = Sequence(args.from.unwrap_or_default()).max(waiting);
     each(&place, &view, from, u64::MAX, &mut |out, stored| {

@@ -38,8 +38,7 @@ pub(super) struct Args {
 /// # Errors
 /// There is no journal or it cannot be read; standard output cannot be written.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let place = args.dir.look()?;
-    let view = place.scan()?;
+    let (place, view) = args.dir.view()?;
     let text = if args.json {
         to_json(&view.segments)
     } else {

@@ -5,7 +5,7 @@
 
 use super::progress::Progress;
 use crate::config::table::{self, DefaultValue};
-use crate::journal::disk::scan::{View, scan};
+use crate::journal::disk::scan::{View, is_segment, scan};
 use crate::journal::storage::disk::DiskStorage;
 use crate::journal::storage::{Found, Space, Storage, StoredFile};
 use anyhow::bail;
@@ -45,6 +45,13 @@ impl Dir {
         }
         Ok(Place { storage })
     }
+
+    /// The same, with every segment read.
+    pub(super) fn view(&self) -> anyhow::Result<(Place, View)> {
+        let place = self.look()?;
+        let view = place.scan()?;
+        Ok((place, view))
+    }
 }
 
 /// Why a directory is none.
@@ -60,11 +67,6 @@ pub(super) fn unusable(dir: &Path, error: &io::Error) -> anyhow::Error {
 /// Whether a file shows that a directory is a journal.
 pub(super) fn is_ours(name: &str) -> bool {
     matches!(name, "LOCK" | "checkpoint") || is_segment(name)
-}
-
-fn is_segment(name: &str) -> bool {
-    let digits = name.strip_suffix(".seg").unwrap_or_default();
-    digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn default() -> PathBuf {

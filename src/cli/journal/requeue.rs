@@ -6,7 +6,7 @@
 //! something was asked for that will not be published as it is.
 
 use super::place::{Dir, is_ours, unusable};
-use crate::app;
+use crate::app::{self, requeue::FILE_BYTES_MAX};
 use crate::cli::settings::Examined;
 use crate::cli::terminal::{Line, PLAIN, RED, Screen, YELLOW};
 use crate::cli::{self, written};
@@ -21,8 +21,6 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-/// A larger file is no event.
-const FILE_BYTES_MAX: u64 = 256 << 20;
 /// What the names of files end with.
 const ENDING: &str = ".json";
 

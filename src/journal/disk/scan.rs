@@ -90,6 +90,12 @@ struct Opened {
     header: Option<SegmentHeader>,
 }
 
+/// Whether a file has the name of a segment.
+#[must_use]
+pub fn is_segment(name: &str) -> bool {
+    segment::first_of(name).is_some()
+}
+
 /// Looks at a journal: every segment is walked through.
 ///
 /// # Errors
