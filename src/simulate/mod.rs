@@ -305,6 +305,15 @@ fn check(options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
+/// What the clients of both have in common: nothing between them and the address, nothing sent twice.
+fn client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .http1_only()
+        .http1_title_case_headers()
+        .no_proxy()
+        .retry(reqwest::retry::never())
+}
+
 /// Checks an address once, at the start, so that senders can build on it.
 fn base_url(provider: Provider, text: &str) -> Result<reqwest::Url, Error> {
     let wrong = |problem: String, shown: &str| Error::Url {

@@ -16,7 +16,7 @@ use super::answer::{self, Reading};
 use super::pace::{Schedule, Turn};
 use super::report::{self, Recorder};
 use super::samples::Samples;
-use super::{Error, Observer, Options, Outcome, Provider, Sent, base_url};
+use super::{Error, Observer, Options, Outcome, Provider, Sent, base_url, client};
 use crate::clock;
 
 /// Deadline of one callback, connecting included.
@@ -33,13 +33,7 @@ pub(super) fn spawn<O: Observer>(
 ) -> Result<JoinHandle<()>, Error> {
     let url = options.tencent.clone().expect("samples are loaded for given addresses only");
     base_url(Provider::Tencent, &url)?;
-    let client = reqwest::Client::builder()
-        .http1_only()
-        .http1_title_case_headers()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .build()?;
+    let client = client().redirect(reqwest::redirect::Policy::none()).build()?;
     let cloud = Arc::new(Cloud {
         client,
         url,

@@ -20,7 +20,7 @@ use super::answer::{self, Reading};
 use super::pace::Schedule;
 use super::report::Recorder;
 use super::samples::{Callback, Samples};
-use super::{Error, Observer, Options, Outcome, Provider, Sent, base_url};
+use super::{Error, Observer, Options, Outcome, Provider, Sent, base_url, client};
 use crate::clock;
 
 /// Workers of a process's queue.
@@ -51,7 +51,8 @@ pub(super) fn spawn<O: Observer>(
     let mut processes = Vec::new();
     for _ in 0..options.processes {
         processes.push(Process {
-            client: client()?,
+            // The server never closes idle connections by itself.
+            client: client().pool_max_idle_per_host(IDLE_MAX).pool_idle_timeout(None).build()?,
             base: base.clone(),
             connections: Semaphore::new(CONNECTIONS_MAX),
             samples: Arc::clone(&samples),
@@ -67,19 +68,6 @@ pub(super) fn spawn<O: Observer>(
             process.await.expect("a process does not panic");
         }
     }))
-}
-
-fn client() -> Result<reqwest::Client, Error> {
-    let client = reqwest::Client::builder()
-        .http1_only()
-        .http1_title_case_headers()
-        .no_proxy()
-        .retry(reqwest::retry::never())
-        .pool_max_idle_per_host(IDLE_MAX)
-        // The server never closes idle connections by itself.
-        .pool_idle_timeout(None)
-        .build()?;
-    Ok(client)
 }
 
 struct Process<O: Observer> {
