@@ -5,7 +5,9 @@
 //! and what is missing is told as damaged or cut, and kept in `quarantine/`. Where a record stands is
 //! found by searching for its bytes: the format is not known here.
 
-use super::oracle::{Found, Promise, Truth, append_fresh, becomes_durable, glance, judge, walk};
+use super::oracle::{
+    Found, Promise, Quarantined, Truth, append_fresh, becomes_durable, glance, judge, walk,
+};
 use super::{PATIENCE, is_segment, open, record, seed, tiny};
 use imbridge::journal::disk::Settings;
 use imbridge::journal::storage::sim::{Disk, SimStorage};
@@ -79,15 +81,16 @@ impl Sample {
         let before = disk.contents();
         let judge = if twice { judge } else { glance };
         let (found, quarantined) = judge(disk, &self.settings, &truth, promise)?;
-        self.told(&before, &found, quarantined)
+        self.told(&before, &found, &quarantined)
     }
 
-    /// What is missing was told, and what is left of it is in quarantine.
+    /// What is missing was told and counted, and what is left of it is in quarantine, with its bytes
+    /// told.
     fn told(
         &self,
         files: &BTreeMap<String, Vec<u8>>,
         found: &Found,
-        quarantined: bool,
+        quarantined: &Quarantined,
     ) -> Result<(), String> {
         let there = |position: &u64| found.records.contains_key(position);
         let missing: Vec<u64> =
@@ -98,8 +101,16 @@ impl Sample {
         if told != missing.len() as u64 {
             return Err(format!("{missing:?} are missing, told is {found}"));
         }
-        if missing.iter().any(|position| self.has_bytes(files, *position)) && !quarantined {
+        if quarantined.told_damaged != told {
+            return Err(format!("{missing:?} are missing, counted is {quarantined:?}: {found}"));
+        }
+        let left = missing.iter().any(|position| self.has_bytes(files, *position));
+        if left && quarantined.bytes == 0 {
             return Err(format!("{missing:?} are missing, and nothing is in quarantine"));
+        }
+        let Quarantined { at_start, bytes, told_bytes, .. } = *quarantined;
+        if (found.recovered.quarantined_bytes, told_bytes) != (at_start, bytes) {
+            return Err(format!("{quarantined:?}, told is {found}"));
         }
         Ok(())
     }

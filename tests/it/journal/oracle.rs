@@ -4,7 +4,7 @@
 //! nothing, or the first sentence that does not hold. What always holds: the judge asks the log only
 //! what the shipper and the tools ask; it knows no byte of the format.
 
-use super::{PATIENCE, eventually, open, record, wait_durable};
+use super::{PATIENCE, eventually, open, open_told, record, wait_durable};
 use imbridge::journal::disk::scan::{Entry, scan};
 use imbridge::journal::disk::{DiskLog, Recovered, Settings};
 use imbridge::journal::storage::sim::{Disk, SimStorage};
@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// First number of the records that the judge appends himself; tests count from 1.
 const JUDGES: u64 = 1 << 40;
+/// Longest time until something is told of which nobody waits for an answer.
+const SOON: Duration = Duration::from_secs(5);
 
 /// Everything that was appended, by position.
 #[derive(Debug, Clone, Default)]
@@ -69,6 +71,19 @@ pub(super) struct Found {
     pub(super) last: u64,
     /// What the log said when it was opened.
     pub(super) recovered: Recovered,
+}
+
+/// What is in quarantine, and what was told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Quarantined {
+    /// Bytes of its files after the opening, before anything was read back.
+    pub(super) at_start: u64,
+    /// Bytes of its files at the end.
+    pub(super) bytes: u64,
+    /// The last that the observer was told of it.
+    pub(super) told_bytes: u64,
+    /// Damaged records, as the observer counted them.
+    pub(super) told_damaged: u64,
 }
 
 impl fmt::Display for Found {
@@ -228,9 +243,16 @@ fn look(
     settings: &Settings,
     truth: &Truth,
     promise: Promise,
-) -> Result<(Arc<DiskLog>, Found), String> {
-    let log = open(storage, settings).map_err(|error| format!("does not open: {error}"))?;
+) -> Result<(Arc<DiskLog>, Found, Quarantined), String> {
+    let opened = open_told(storage, settings);
+    let (log, told) = opened.map_err(|error| format!("does not open: {error}"))?;
+    let at_start = quarantine_bytes(storage);
     let found = walk(&log)?;
+    let bytes = quarantine_bytes(storage);
+    // The first look at the folder is another thread's.
+    eventually(SOON, || told.counts().1 >= bytes);
+    let (told_damaged, told_bytes) = told.counts();
+    let quarantined = Quarantined { at_start, bytes, told_bytes, told_damaged };
     if !matches!(log.read(Sequence(found.last + 1)), Read::Nothing) {
         return Err(format!("something stands behind the end {}", found.last));
     }
@@ -242,38 +264,39 @@ fn look(
     if promise.same && truth.lost.is_empty() && gone > 0 {
         return Err(format!("an alarm where nothing is lost: {found}"));
     }
-    Ok((log, found))
+    Ok((log, found, quarantined))
 }
 
-/// Whether something was put into quarantine.
-fn has_quarantine(storage: &SimStorage) -> bool {
-    storage.disk().contents().keys().any(|name| name.starts_with("quarantine/"))
+/// Bytes of the files in quarantine.
+fn quarantine_bytes(storage: &SimStorage) -> u64 {
+    let contents = storage.disk().contents();
+    let files = contents.iter().filter(|(name, _)| name.starts_with("quarantine/"));
+    files.map(|(_, content)| content.len() as u64).sum()
 }
 
-/// Opens a disk once and lets be true what can be seen then; also returns whether something is in
-/// quarantine.
+/// Opens a disk once and lets be true what can be seen then; also returns what is in quarantine.
 pub(super) fn glance(
     disk: Disk,
     settings: &Settings,
     truth: &Truth,
     promise: Promise,
-) -> Result<(Found, bool), String> {
+) -> Result<(Found, Quarantined), String> {
     let storage = Arc::new(SimStorage::new(disk));
-    let (log, found) = look(&storage, settings, truth, promise)?;
+    let (log, found, quarantined) = look(&storage, settings, truth, promise)?;
     log.close(PATIENCE);
-    Ok((found, has_quarantine(&storage)))
+    Ok((found, quarantined))
 }
 
-/// Opens a disk twice and lets everything be true that must be; also returns whether something is in
-/// quarantine.
+/// Opens a disk twice and lets everything be true that must be; also returns what is in quarantine
+/// after the first time.
 pub(super) fn judge(
     disk: Disk,
     settings: &Settings,
     truth: &Truth,
     promise: Promise,
-) -> Result<(Found, bool), String> {
+) -> Result<(Found, Quarantined), String> {
     let storage = Arc::new(SimStorage::new(disk));
-    let (first, found) = look(&storage, settings, truth, promise)?;
+    let (first, found, quarantined) = look(&storage, settings, truth, promise)?;
     compare_files(&storage, &found)?;
     let (fresh, bytes) = append_fresh(&first, 0)?;
     if fresh <= found.last || (fresh <= promise.told && found.uuid == truth.uuid) {
@@ -296,7 +319,7 @@ pub(super) fn judge(
         return Err(format!("the second opening finds {again}, the first {found}"));
     }
     second.close(PATIENCE);
-    Ok((found, has_quarantine(&storage)))
+    Ok((found, quarantined))
 }
 
 /// The same as [`wait_durable`], as a sentence.
