@@ -310,6 +310,7 @@ impl Intake {
     /// Appends and counts what a call wrote past the turn.
     fn append(&self, batch: &mut Batch, records: &mut Records) -> Result<(), AppendError> {
         let count = u64::from(batch.records());
+        records.offer_asides(&*self.log, &self.metrics, &self.ledger);
         if count > 0 {
             self.ledger.appended(count);
             let appended = self.log.append(batch);
@@ -366,6 +367,7 @@ impl Intake {
     /// Appends the records of a before-callback if that can be done at once; counts them in any case.
     fn try_append(&self, batch: &mut Batch, records: &mut Records) {
         let count = u64::from(batch.records());
+        records.offer_asides(&*self.log, &self.metrics, &self.ledger);
         if count == 0 {
             return self.hand_asides_over(records);
         }

@@ -134,8 +134,16 @@ impl Records {
         self.asides.len() == mark.asides
     }
 
-    /// Gives the log what was put aside behind a mark. Only now: a call that is refused leaves no file
-    /// and no count behind, however often its sender comes back with it.
+    /// Gives the log what was put aside, in front of the records: there is no time at which the journal
+    /// has neither. A log without room gets it only behind them, for it is asked again and again.
+    pub(super) fn offer_asides(&mut self, log: &dyn Log, metrics: &Metrics, ledger: &Ledger) {
+        if !self.asides.is_empty() && log.usage().full_since.is_none() {
+            self.hand_asides_over(RecordsMark::default(), log, metrics, ledger);
+        }
+    }
+
+    /// Gives the log what was put aside behind a mark. Not while there is no room: a call that is
+    /// refused leaves no file and no count behind, however often its sender comes back with it.
     pub(super) fn hand_asides_over(
         &mut self,
         mark: RecordsMark,

@@ -258,6 +258,7 @@ impl Turn {
         epoch: &Epoch,
     ) -> Result<Option<Sequence>, AppendError> {
         let count = u64::from(batch.records());
+        records.offer_asides(&*self.log, &self.metrics, &self.ledger);
         // Before, for the shipper may have confirmed them when `append` returns.
         self.ledger.appended(count);
         let appended = catch_unwind(AssertUnwindSafe(|| self.log.append(batch)));
