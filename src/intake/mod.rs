@@ -2,7 +2,7 @@
 //!
 //! In: a raw call with its body complete. Out: status, headers and JSON of the answer; records in the
 //! log. What always holds: an after-callback is accepted only when all its records are as safe as the
-//! ack level promises; a before-callback never waits for anything; whatever happens, there is an
+//! ack level promises; a before-callback waits for nothing but its round; whatever happens, there is an
 //! answer that its provider can parse. Knows nothing of HTTP or Kafka.
 //!
 //! Calls that arrive together are taken in together, in a [`round`]. A log in memory has records as

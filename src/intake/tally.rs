@@ -142,8 +142,8 @@ impl Records {
         }
     }
 
-    /// Gives the log what was put aside behind a mark. Not while there is no room: a call that is
-    /// refused leaves no file and no count behind, however often its sender comes back with it.
+    /// Gives the log what was put aside behind a mark. Behind the records while the log is full: a call
+    /// that is refused then leaves no file and no count, however often its sender comes back with it.
     pub(super) fn hand_asides_over(
         &mut self,
         mark: RecordsMark,

@@ -9,7 +9,9 @@
 //! * Calls are taken in in the order in which they were read whole.
 //! * Whoever of a round is polled again first takes the whole round in. A handler that goes away
 //!   before that wakes another one, so no round is left lying.
-//! * A call that nobody waits for any more when its round is taken in, is not taken in.
+//! * A call that nobody waits for any more when its round is taken in, is not taken in: a seat is left
+//!   together with its handler.
+//! * What panics costs the call it panics in, and nobody else's answer.
 //! * Where requests come one by one there is nothing to gain, and the other one would be waited for:
 //!   there each is taken in at once, and only now and then a round is tried.
 
@@ -21,6 +23,7 @@ use crate::call::RawCall;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -108,15 +111,14 @@ impl Rounds {
         seats.push(seat);
     }
 
-    /// Wakes somebody who still waits, in place of one that goes away.
-    fn pass_on(&self) {
-        for seat in &*self.seats.borrow() {
-            if Rc::strong_count(seat) > 1
-                && let Some(waker) = seat.waker.take()
-            {
-                waker.wake();
-                return;
-            }
+    /// Gets up before the round was taken in, and wakes somebody who still sits: the one that leaves
+    /// may be the one that was to come back.
+    fn leave<R: Received + 'static>(&self, seat: &Rc<Seat<R>>) {
+        let mut seats = self.seats.borrow_mut();
+        // Its handler holds it, too, so nothing is dropped here.
+        seats.retain(|other| !std::ptr::addr_eq(Rc::as_ptr(other), Rc::as_ptr(seat)));
+        if let Some(waker) = seats.iter().find_map(|seat| seat.waker.take()) {
+            waker.wake();
         }
     }
 
@@ -165,10 +167,16 @@ impl<R: Received + 'static> Future for Seated<'_, R> {
             self.turn.rounds.join(seat, context.waker());
             return Poll::Pending;
         }
-        let step = self.seat.step.take().or_else(|| {
-            take_in(self.intake, self.turn);
-            self.seat.step.take()
-        });
+        let mut step = self.seat.step.take();
+        if step.is_none() {
+            let (intake, turn) = (self.intake, self.turn);
+            let taken = catch_unwind(AssertUnwindSafe(|| take_in(intake, turn)));
+            step = self.seat.step.take();
+            if let (Err(panic), None) = (taken, &step) {
+                self.stage = Stage::Over;
+                resume_unwind(panic);
+            }
+        }
         self.stage = Stage::Over;
         Poll::Ready(step.expect("its seat was in the round that was just taken in"))
     }
@@ -177,20 +185,31 @@ impl<R: Received + 'static> Future for Seated<'_, R> {
 impl<R: Received + 'static> Drop for Seated<'_, R> {
     fn drop(&mut self) {
         if self.stage == Stage::Waits {
-            // Its own seat may outlive it for a moment, and is nobody to be woken.
-            self.seat.waker.take();
-            self.turn.rounds.pass_on();
+            self.turn.rounds.leave(self.seat);
         }
+    }
+}
+
+/// A round that was begun. Dropped, by a panic too, it ends the round, and wakes whoever was not come
+/// to: without an answer in its seat such a handler answers what it would if it had panicked itself.
+struct Begun<'a> {
+    rounds: &'a Rounds,
+    seats: Vec<Rc<Seat<dyn Received>>>,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        for waker in self.seats.iter().filter_map(|seat| seat.waker.take()) {
+            waker.wake();
+        }
+        self.rounds.end(std::mem::take(&mut self.seats));
     }
 }
 
 /// Takes in everybody who sits.
 fn take_in(intake: &Intake, turn: &Rc<Turn>) {
-    let round = turn.rounds.begin();
-    for seat in &round {
-        if Rc::strong_count(seat) == 1 {
-            continue;
-        }
+    let begun = Begun { rounds: &turn.rounds, seats: turn.rounds.begin() };
+    for seat in &begun.seats {
         let mut step = intake.step(turn, &seat.call());
         seat.counted.set(matches!(step, Step::Done(_)));
         let waker = seat.waker.take();
@@ -202,6 +221,6 @@ fn take_in(intake: &Intake, turn: &Rc<Turn>) {
         }
         seat.step.set(Some(step));
     }
-    turn.rounds.end(round);
+    drop(begun);
     turn.end_round();
 }

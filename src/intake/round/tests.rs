@@ -6,6 +6,7 @@ use crate::intake::Outgoing;
 use crate::intake::stage::{AFTER, Sent, Stage, body, on_a_worker, settle};
 use futures_util::FutureExt;
 use std::cell::RefCell;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -119,6 +120,58 @@ fn a_handler_that_goes_away_wakes_one_that_stays() {
         settle().await;
         assert_eq!(stays.await.expect("no call panics").status, 200);
         assert_eq!(*told.borrow(), ["stays is taken in"]);
+    });
+}
+
+/// A seat that nobody sat in any more was there, so the next one thought that somebody would come back,
+/// and waited, and so did everybody behind it.
+#[test]
+fn a_round_that_everybody_has_left_is_empty() {
+    on_a_worker(async || {
+        let (stage, told) = (immediate(), Told::default());
+        let seat = watched("gone", &told);
+        let left = Rc::downgrade(&seat);
+        let mut gone = handler(&stage, &seat);
+        drop(seat);
+        assert!(poll(&mut gone).is_pending());
+        drop(gone);
+        assert!(left.upgrade().is_none(), "its body and its connection go with it");
+        let next = tokio::task::spawn_local(handler(&stage, &watched("next", &told)));
+        settle().await;
+        assert!(next.is_finished());
+        assert_eq!(*told.borrow(), ["next is taken in"]);
+    });
+}
+
+/// A request whose reading panics, outside of what intake catches.
+struct Broken;
+
+impl Received for Broken {
+    fn call(&self) -> RawCall<'_> {
+        panic!("as it was told")
+    }
+}
+
+#[test]
+fn a_request_that_cannot_be_asked_leaves_nobody_waiting() {
+    on_a_worker(async || {
+        let (stage, told) = (immediate(), Told::default());
+        let mut first = handler(&stage, &watched("first", &told));
+        assert!(poll(&mut first).is_pending());
+        let broken = {
+            let (intake, turn) = (Rc::clone(&stage.intake), Rc::clone(&stage.turn));
+            let broken = async move { intake.take_in_round(&turn, &Seat::new(Broken)).await };
+            tokio::task::spawn_local(AssertUnwindSafe(broken).catch_unwind())
+        };
+        let behind = handler(&stage, &watched("behind", &told));
+        let behind = tokio::task::spawn_local(AssertUnwindSafe(behind).catch_unwind());
+        settle().await;
+        assert_eq!(poll(&mut first), Poll::Ready(200), "it was taken in before");
+        settle().await;
+        assert!(broken.is_finished() && behind.is_finished());
+        let next = tokio::task::spawn_local(handler(&stage, &watched("next", &told)));
+        settle().await;
+        assert!(next.is_finished());
     });
 }
 

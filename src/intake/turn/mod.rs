@@ -42,8 +42,8 @@ use std::time::{Duration, Instant};
 /// A hand-over is not made larger than this: what a log without room is offered again and again
 /// should find room piece by piece.
 const EPOCH_BYTES: usize = 1 << 20;
-/// Records that wait for room on one worker are not more than this and one call's: a call that finds so
-/// much before it is refused.
+/// Records that wait for room on one worker are not more than this and one call's, without the files
+/// that go with them: a call that finds so much before it is refused.
 const FILLED_BYTES_MAX: usize = 64 << 20;
 /// Tallies that are kept for their memory: about as many as wait at once on a device that works.
 const TALLIES_KEPT: usize = 256;
@@ -172,10 +172,16 @@ impl Turn {
     }
 
     /// A round is written: hands it over, for the task that would do so comes behind all its handlers.
+    /// If that panics the task does it, and whoever leads the round is answered as was counted.
     pub(super) fn end_round(&self) {
-        let state = &mut *self.state.borrow_mut();
-        if state.open.is_some() && state.blocked.is_none() {
-            self.hand_over(state);
+        let handed = catch_unwind(AssertUnwindSafe(|| {
+            let state = &mut *self.state.borrow_mut();
+            if state.open.is_some() && state.blocked.is_none() {
+                self.hand_over(state);
+            }
+        }));
+        if handed.is_err() {
+            tracing::error!("the hand-over of a round panicked, see the line before");
         }
     }
 
