@@ -157,9 +157,57 @@ fn a_segment_that_cannot_be_opened_costs_its_records_and_holds_nobody_for_ever()
                 assert!(found.iter().copied().eq(expected), "{found:?}");
                 assert!((1..20).contains(&lost), "one segment: {found:?}");
                 assert_eq!(*told.damaged.lock(), lost as u64, "counted once");
+                let name = FIRST.to_owned();
+                let kept = |files: Vec<String>| {
+                    files.iter().any(|file| file.starts_with(&format!("quarantine/{name}")))
+                };
+                let files = storage.disk().contents().into_keys().collect();
+                assert_eq!(kept(files), !is_gone, "what may be whole is kept");
             });
         }
     });
+}
+
+/// A device that does not open a segment may be back tomorrow: without a place in quarantine for the
+/// file its records are waited for.
+#[test]
+fn a_segment_that_can_neither_be_opened_nor_moved_is_waited_for() {
+    let (log, storage, _told) = open_on(Disk::default(), settings(Level::Os));
+    for _ in 0..20 {
+        append_one(&log);
+    }
+    log.close(PATIENCE);
+    drop(log);
+    let (log, storage, told) = open_on(storage.disk(), settings(Level::Os));
+    refuse(&storage, Operation::Open, FIRST, 1000);
+    refuse(&storage, Operation::Rename, FIRST, 1000);
+    for _ in 0..60 {
+        assert!(matches!(log.read(Sequence(1)), Read::Nothing));
+    }
+    storage.heal();
+    assert_eq!(read_all(&log, 1), whole(1..=20));
+    assert_eq!(*told.damaged.lock(), 0);
+}
+
+/// The records of a copy that did not get its name were taken for lost, and their numbers given away.
+#[test]
+fn a_start_at_which_nothing_can_be_renamed_is_an_error_while_a_copy_waits_for_its_name() {
+    let (log, storage, _told) = open_on(Disk::default(), roomy(Level::Os));
+    log.append(&mut batch(1..=3)).expect("there is room");
+    until(|| log.written() == Sequence(3));
+    assert_eq!(log.close(PATIENCE), 0);
+    drop(log);
+    let mut disk = cold(&storage);
+    let content = disk.content(FIRST).expect("it was synced");
+    disk.put(&FIRST.replace(".seg", ".new"), &content);
+    disk.take(FIRST);
+    let storage = Arc::new(SimStorage::new(disk));
+    refuse(&storage, Operation::Rename, ".new", 1000);
+    let told = Arc::new(Told::default());
+    let opened = DiskLog::open(Arc::<SimStorage>::clone(&storage), roomy(Level::Os), told);
+    assert!(opened.is_err());
+    let (log, _storage, _told) = open_on(storage.disk().after_kill(), roomy(Level::Os));
+    assert_eq!(read_all(&log, 1), whole(1..=3));
 }
 
 /// A folder that could not be synced once made the keeper forget what it had to sync.

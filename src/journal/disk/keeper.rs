@@ -7,7 +7,7 @@
 
 use super::asides;
 use super::checkpoint::{self, CheckpointFile};
-use super::segment::{self, AHEAD};
+use super::segment::{self, AHEAD, COPY, ENDING};
 use super::shared::{Ended, OpenFile, Prepared, Shared};
 use super::writer::UNSYNCED_BYTES_MAX;
 use crate::clock;
@@ -305,8 +305,11 @@ impl Keeper {
                 break;
             };
             let name = segment::name(first);
-            super::quarantine::remove_if_there(&*shared.storage, &name)
-                .map_err(|error| ("delete", error))?;
+            // A copy that was given up half-way would have its name at the next start.
+            for name in [name.replace(ENDING, COPY), name] {
+                super::quarantine::remove_if_there(&*shared.storage, &name)
+                    .map_err(|error| ("delete", error))?;
+            }
             shared.desk.lock().open.retain(|open| open.first != first);
             let gone = shared.segments.lock().forget_first().map_or(0, |segment| segment.bytes);
             let room = shared.queue.lock().release(gone, shared.confirmed());

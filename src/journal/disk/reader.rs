@@ -1,11 +1,11 @@
 //! Reads the log back, for the shipper.
 //!
 //! In: a position. Out: a chunk of records from there on, checked and stripped of their frames; or
-//! what cannot be read. What always holds: what is called damaged was copied to quarantine before,
-//! unless its file is gone or the device does not open it; a device that fails is asked for ten
-//! seconds before its answer counts as damage; a device that cannot take the copy, a file that we may
-//! not open (its rights were changed), and having too many files open hold everything up instead;
-//! memory does not grow with the backlog.
+//! what cannot be read. What always holds: what is called damaged was copied to quarantine before, or
+//! moved there when the device does not open it, unless its file is gone; a device that fails is asked
+//! for ten seconds before its answer counts as damage; a device that takes neither copy nor move, a
+//! file that we may not open (its rights were changed), and having too many files open hold everything
+//! up instead; memory does not grow with the backlog.
 
 use super::frame::Seal;
 use super::quarantine;
@@ -40,8 +40,10 @@ pub(super) struct Reader {
     next: Option<(u64, u64)>,
     recent: VecDeque<Arc<Chunk>>,
     spare: Vec<Vec<u8>>,
-    /// Failures of the device in a row.
+    /// Failures in a row that tell of the file.
     failures: u32,
+    /// Failures in a row of any kind.
+    complaints: u32,
 }
 
 /// What one look into a segment found.
@@ -68,6 +70,7 @@ impl Reader {
             recent: VecDeque::new(),
             spare: Vec::new(),
             failures: 0,
+            complaints: 0,
         }
     }
 
@@ -101,7 +104,7 @@ impl Reader {
         segment.last = segment.last.min(written);
         match self.look(shared, &segment, from) {
             Ok(Look::Chunk { first, batch, appended_ms }) => {
-                self.failures = 0;
+                (self.failures, self.complaints) = (0, 0);
                 let appended_at = shared.instant(appended_ms);
                 shared.refine_age(first, appended_at);
                 let chunk = Arc::new(Chunk { first: Sequence(first), batch, appended_at });
@@ -118,9 +121,10 @@ impl Reader {
             }
             Ok(Look::Gone) => self.damaged(shared, segment.first, from, segment.last),
             Err(error) => {
-                self.failures += 1;
+                self.failures += u32::from(tells_of_the_file(&error));
+                self.complaints += 1;
                 // Asked five times a second: not each time is worth a line.
-                if self.failures.is_power_of_two() {
+                if self.complaints.is_power_of_two() {
                     shared.complain("read", &segment::name(segment.first), &error);
                 } else {
                     shared.observer.error("read");
@@ -135,7 +139,12 @@ impl Reader {
     fn look(&mut self, shared: &Shared, segment: &Segment, from: u64) -> io::Result<Look> {
         let lenient = self.failures >= TRIES;
         let file = match self.file(shared, segment) {
-            Err(error) if lenient && is_gone(shared, segment, &error) => return Ok(Look::Gone),
+            Err(error) if lenient && is_lost(shared, segment, &error) => {
+                if error.kind() != io::ErrorKind::NotFound {
+                    move_away(shared, segment)?;
+                }
+                return Ok(Look::Gone);
+            }
             opened => opened?,
         };
         let start = self.next.filter(|(next, _)| *next == from);
@@ -199,7 +208,7 @@ impl Reader {
         if let Some(segment) = shared.segments.lock().get_mut(first) {
             segment.damage.push(from..=upto);
         }
-        self.failures = 0;
+        (self.failures, self.complaints) = (0, 0);
         Read::Damaged { upto: Sequence(upto) }
     }
 
@@ -219,9 +228,27 @@ impl Reader {
 }
 
 /// Whether a segment that was not opened is lost. One that waits to be written again has a copy.
-fn is_gone(shared: &Shared, segment: &Segment, error: &io::Error) -> bool {
-    let gone = error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(EIO);
-    gone && !shared.desk.lock().failed.contains(&segment.first)
+fn is_lost(shared: &Shared, segment: &Segment, error: &io::Error) -> bool {
+    tells_of_the_file(error) && !shared.desk.lock().failed.contains(&segment.first)
+}
+
+/// Whether asking for it often enough makes an error that of the file, and not of who asks: no
+/// descriptors, memory or rights may be there tomorrow.
+fn tells_of_the_file(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(EIO)
+}
+
+/// Moves a segment that the device does not open into quarantine, where nobody deletes it: it may be
+/// whole, and readable another day. A device that does not take even that is waited for.
+fn move_away(shared: &Shared, segment: &Segment) -> io::Result<()> {
+    let _surgery = shared.surgery.lock();
+    let name = segment::name(segment.first);
+    let place = quarantine::name(&name, &shared.uuid, "unopened");
+    quarantine::rename(&*shared.storage, &name, &place)?;
+    // The keeper makes both names safe.
+    shared.desk.lock().names_dirty = true;
+    shared.observe_quarantine();
+    Ok(())
 }
 
 /// What stands at a position of a segment.

@@ -135,7 +135,7 @@ impl Recovery<'_> {
     fn candidates(&mut self, unreadable: &mut Option<io::ErrorKind>) -> io::Result<Vec<Candidate>> {
         let mut candidates = Vec::new();
         let names = insist(|| self.storage.list(""))?;
-        self.finish_drafts(&names);
+        self.finish_drafts(&names)?;
         for found in insist(|| self.storage.list(""))? {
             let Some(first) = segment::first_of(&found.name) else { continue };
             let file = insist(|| self.storage.open(&found.name));
@@ -156,12 +156,12 @@ impl Recovery<'_> {
 
     /// Ends what a stop interrupted: copies of segments get their name, prepared segments and drafts
     /// are removed.
-    fn finish_drafts(&mut self, files: &[Found]) {
+    fn finish_drafts(&mut self, files: &[Found]) -> io::Result<()> {
         let there = |name: &str| files.iter().find(|other| other.name == name);
         for Found { name, .. } in files {
             let copy_of = name.strip_suffix(COPY).map(|digits| format!("{digits}{ENDING}"));
             if let Some(segment) = copy_of.filter(|name| segment::first_of(name).is_some()) {
-                self.finish_copy(name, &segment, there(&segment));
+                self.finish_copy(name, &segment, there(&segment))?;
             } else if let Some(segment) = self.used_ahead(name)
                 && there(&segment).is_none()
                 && there(&segment.replace(ENDING, COPY)).is_none()
@@ -176,26 +176,28 @@ impl Recovery<'_> {
                 self.remove(name);
             }
         }
+        Ok(())
     }
 
     /// Gives a copy its segment's name. It was whole and synced before it was called a copy; the
-    /// segment was not, or it would not have been written again.
-    fn finish_copy(&mut self, copy: &str, segment: &str, old: Option<&Found>) {
+    /// segment was not, or it would not have been written again. A start without the copy would take
+    /// its records for lost and give their numbers away, so a directory in which nothing can be
+    /// renamed is an error; no new segment could be named there either.
+    fn finish_copy(&mut self, copy: &str, segment: &str, old: Option<&Found>) -> io::Result<()> {
         if let Some(old) = old {
             let header = self.storage.open(copy).ok().and_then(|file| read_header(&*file));
             let uuid = header.map_or(self.uuid, |header| header.uuid);
             tracing::error!(segment, "segment {segment} was not synced; it goes to quarantine");
             let place = quarantine::name(segment, &uuid, "unsynced");
             // Nothing may come between the two renames; both are safe once the directory is synced.
-            if let Err(error) = insist(|| quarantine::rename(self.storage, segment, &place)) {
-                complain(self.observer, "quarantine", segment, &error);
-                return;
+            match insist(|| quarantine::rename(self.storage, segment, &place)) {
+                // A try that reported a failure had moved it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                moved => moved?,
             }
             self.report.quarantined_bytes += old.bytes;
         }
-        if let Err(error) = insist(|| self.storage.rename(copy, segment)) {
-            complain(self.observer, "create", segment, &error);
-        }
+        insist(|| self.storage.rename(copy, segment))
     }
 
     /// The name that a prepared segment should have because frames were written to it.

@@ -34,7 +34,11 @@ pub(super) fn rewrite(shared: &Shared, first: u64) -> io::Result<()> {
     };
     let (old_file, is_named) = match storage.open(&name) {
         // An earlier try moved it away and came no further.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => (storage.open(&whole)?, false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match storage.open(&whole) {
+            // Somebody took both away; who reads it finds out.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            opened => (opened?, false),
+        },
         opened => (opened?, true),
     };
     remove_if_there(storage, &draft)?;
