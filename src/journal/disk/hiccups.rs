@@ -29,6 +29,17 @@ fn refuse(storage: &SimStorage, operation: Operation, ending: &'static str, time
     storage.fail(Fault { operation, ending, skip: 0, times, failure: Failure::Io });
 }
 
+/// A disk with three records in one segment, synced; and that segment.
+fn three_records() -> (Disk, Vec<u8>) {
+    let (log, storage, _told) = open_on(Disk::default(), roomy(Level::Os));
+    log.append(&mut batch(1..=3)).expect("there is room");
+    until(|| log.written() == Sequence(3));
+    assert_eq!(log.close(PATIENCE), 0);
+    let disk = cold(&storage);
+    let content = disk.content(FIRST).expect("it was synced");
+    (disk, content)
+}
+
 /// What a power loss leaves that takes all that was not synced.
 fn cold(storage: &SimStorage) -> Disk {
     storage.disk().after_power_loss(&mut |_| 0)
@@ -102,13 +113,7 @@ fn while_a_segment_is_written_again_every_moment_may_be_the_last() {
 /// segment was taken instead.
 #[test]
 fn of_a_segment_and_its_copy_the_copy_is_taken_and_the_other_one_kept_aside() {
-    let (log, storage, _told) = open_on(Disk::default(), roomy(Level::Os));
-    log.append(&mut batch(1..=3)).expect("there is room");
-    until(|| log.written() == Sequence(3));
-    assert_eq!(log.close(PATIENCE), 0);
-    drop(log);
-    let mut disk = cold(&storage);
-    let content = disk.content(FIRST).expect("it was synced");
+    let (mut disk, content) = three_records();
     disk.put(&FIRST.replace(".seg", ".new"), &content);
     // As if only the head of the second record's frame had been lost, whose sync had failed.
     let mut torn = content.clone();
@@ -192,13 +197,7 @@ fn a_segment_that_can_neither_be_opened_nor_moved_is_waited_for() {
 /// The records of a copy that did not get its name were taken for lost, and their numbers given away.
 #[test]
 fn a_start_at_which_nothing_can_be_renamed_is_an_error_while_a_copy_waits_for_its_name() {
-    let (log, storage, _told) = open_on(Disk::default(), roomy(Level::Os));
-    log.append(&mut batch(1..=3)).expect("there is room");
-    until(|| log.written() == Sequence(3));
-    assert_eq!(log.close(PATIENCE), 0);
-    drop(log);
-    let mut disk = cold(&storage);
-    let content = disk.content(FIRST).expect("it was synced");
+    let (mut disk, content) = three_records();
     disk.put(&FIRST.replace(".seg", ".new"), &content);
     disk.take(FIRST);
     let storage = Arc::new(SimStorage::new(disk));
