@@ -117,7 +117,7 @@ fn tell_recovered(found: &Recovered) {
     if unconfirmed > 0 || bytes > 0 {
         tracing::info!(
             records = unconfirmed,
-            bytes,
+            journal_bytes = bytes,
             "found {unconfirmed} records in the journal that Kafka has not confirmed"
         );
     }

@@ -524,8 +524,11 @@ impl Intake {
     fn count_refusal(&self, provider: Option<Provider>, reason: &'static str) {
         self.metrics.refuse(provider, reason);
         if let Some(count) = self.refusals.pass(reason, clock::now()) {
-            let provider = provider.map_or("none", Provider::name);
-            tracing::warn!(provider, reason, count, "refused a request to {provider}: {reason}");
+            let (name, to) = match provider.map(Provider::name) {
+                Some(name) => (name, format!(" to {name}")),
+                None => ("none", String::new()),
+            };
+            tracing::warn!(provider = name, reason, count, "refused a request{to}: {reason}");
         }
     }
 }
