@@ -3,6 +3,7 @@
 //! Out: Unix milliseconds for what is written into records, and a monotonic instant for measuring
 //! and waiting. Everything below this floor gets the time as a value.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant as RuntimeInstant;
 
@@ -18,4 +19,12 @@ pub fn unix_ms() -> i64 {
 #[must_use]
 pub fn now() -> Instant {
     RuntimeInstant::now().into_std()
+}
+
+/// Nanoseconds on a clock that never goes back, since some moment in this process's life.
+#[must_use]
+pub fn ticks() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let since = now().saturating_duration_since(*START.get_or_init(now));
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -4,6 +4,8 @@
 //! dialect needs to answer. What always holds: a decision with no rule behind it is
 //! [`Decision::ALLOW`] and costs no allocation.
 
+use std::sync::Arc;
+
 /// The five outcomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Verdict {
@@ -52,7 +54,7 @@ pub struct Decision {
     /// Whether the sender is answered with it.
     pub enforced: bool,
     /// Rule that decided, or the first that changed something.
-    pub rule_id: Option<String>,
+    pub rule_id: Option<Arc<str>>,
     /// Code of a deny; `None` takes the command's own.
     pub deny_code: Option<i64>,
     /// Text of a deny.
@@ -64,13 +66,13 @@ pub struct Decision {
     /// Users that are refused.
     pub refused_ids: Vec<String>,
     /// Tags of the rules that matched.
-    pub tags: Vec<String>,
+    pub tags: Vec<Arc<str>>,
     /// Rules that matched, in order.
     pub matches: Vec<Match>,
     /// What failed.
     pub faults: Vec<Fault>,
     /// Hash of the rule files in force.
-    pub rules_version: Option<String>,
+    pub rules_version: Option<Arc<str>>,
 }
 
 impl Decision {
@@ -116,7 +118,7 @@ pub enum Change {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Match {
     /// Its id.
-    pub rule_id: String,
+    pub rule_id: Arc<str>,
     /// `enforce` or `shadow`.
     pub mode: &'static str,
     /// `allow`, `deny`, `drop`, `change` or `tag`.
@@ -129,7 +131,7 @@ pub struct Match {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// The rule, unless it concerns all.
-    pub rule_id: Option<String>,
+    pub rule_id: Option<Arc<str>>,
     /// `error`, `panic`, `unmaskable` or `deadline`.
     pub fault: &'static str,
 }

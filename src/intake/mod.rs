@@ -254,7 +254,7 @@ impl Intake {
         }
         let plan = (!callback.envelope).then(|| self.plan(&callback.parts[0])).flatten();
         if plan.is_some_and(|plan| plan.phase == Phase::Before) {
-            let outgoing = self.decide(callback, plan, events, (batch, records), tally);
+            let outgoing = self.decide(callback, plan, events, arena, (batch, records), tally);
             tally.count(&self.metrics, provider);
             self.ledger.accepted();
             return Step::Done(outgoing);
@@ -339,9 +339,11 @@ impl Intake {
         callback: &crate::call::Callback<'_>,
         plan: Option<&Plan>,
         events: &[Event<'_>],
+        arena: &Bump,
         (batch, records): (&mut Batch, &mut Records),
         tally: &mut Tally,
     ) -> Outgoing {
+        let received_ns = clock::ticks();
         let mut decisions = Vec::with_capacity(events.len());
         let mut slots: &[Value<'_>] = &[];
         for event in events {
@@ -350,10 +352,18 @@ impl Intake {
                 decisions.push(Decision::ALLOW);
                 continue;
             };
-            let decision = self.rules.decide(&Intent { callback, known });
+            let decision = self.rules.decide(&Intent {
+                known,
+                source: callback.source,
+                correlation: event.correlation,
+                received_at_ms: callback.received_at_ms,
+                received_ns,
+                arena,
+                given: None,
+            });
             self.write(callback, event, Some(&decision), batch, (records, tally));
             slots = known.slots;
-            decisions.push(decision.into_owned());
+            decisions.push(decision);
         }
         self.try_append(batch, records);
         let undecided = events.iter().all(|event| event.known.is_err());

@@ -303,7 +303,7 @@ fn push_list<T>(items: impl Iterator<Item = T>, out: &mut Vec<u8>, push: impl Fn
 }
 
 fn push_decision(kind: &str, decision: &Decision, out: &mut Vec<u8>) {
-    let text = |name: &str, text: Option<&String>, out: &mut Vec<u8>| {
+    let text = |name: &str, text: Option<&str>, out: &mut Vec<u8>| {
         if let Some(text) = text {
             member(name, out);
             push_text(text, out);
@@ -315,26 +315,27 @@ fn push_decision(kind: &str, decision: &Decision, out: &mut Vec<u8>) {
     push_text(decision.verdict.word(), out);
     member("enforced", out);
     out.extend_from_slice(if decision.enforced { b"true" } else { b"false" });
-    text("rule_id", decision.rule_id.as_ref(), out);
+    text("rule_id", decision.rule_id.as_deref(), out);
     if let Some(code) = decision.deny_code {
         member("deny_code", out);
         push_int(code, out);
     }
-    text("deny_message", decision.deny_message.as_ref(), out);
+    text("deny_message", decision.deny_message.as_deref(), out);
     if !decision.changes.is_empty() {
         member("changes", out);
         push_changes(&decision.changes, out);
     }
-    let texts = |name: &str, items: &[String], out: &mut Vec<u8>| {
-        if !items.is_empty() {
-            member(name, out);
-            push_list(items.iter(), out, |item, out| push_text(item, out));
-        }
-    };
-    texts("refused_ids", &decision.refused_ids, out);
-    texts("tags", &decision.tags, out);
+    push_texts("refused_ids", &decision.refused_ids, out);
+    push_texts("tags", &decision.tags, out);
     push_matches(decision, out);
-    text("rules_version", decision.rules_version.as_ref(), out);
+    text("rules_version", decision.rules_version.as_deref(), out);
+}
+
+fn push_texts(name: &str, items: &[impl AsRef<str>], out: &mut Vec<u8>) {
+    if !items.is_empty() {
+        member(name, out);
+        push_list(items.iter(), out, |item, out| push_text(item.as_ref(), out));
+    }
 }
 
 fn push_changes(changes: &[(String, Change)], out: &mut Vec<u8>) {

@@ -1,38 +1,70 @@
 //! What decides about before-callbacks.
 //!
 //! In: one intent, its fields in slots, before its record is written. Out: a decision. Synchronous
-//! and pure: the receive time comes in as an argument, outcomes go out, `intake` counts them.
-//! [`AllowAll`] is the engine of a bridge without rules; an engine that reads rule files is to stand
-//! beside it.
+//! and pure: times come in as arguments, outcomes go out, `intake` counts them; nothing here reads a
+//! file. What always holds: what can be refused when a rule file is read is refused then.
+//!
+//! The way of a rule file, and of an intent:
+//!
+//! * `problem` – mistakes and warnings with their places
+//! * `source` – YAML into definitions with places
+//! * `schema` – targets of `on`, fields with types and words, from the catalogue
+//! * `expr` – conditions: parsed, typed, compiled
+//! * `words`, `windows`, `limits` – lists of words, times of the week, rates
+//! * `actions` – what a rule does: codes, texts, changes, masks, refusals
+//! * `frame` – one intent as conditions and actions see it
 
-use crate::call::Callback;
+pub mod expr;
+pub mod frame;
+pub mod problem;
+pub mod schema;
+pub mod source;
+
 use crate::normalise::Known;
 use crate::verdict::Decision;
-use std::borrow::Cow;
+use bumpalo::Bump;
 
 /// One intent of a before-callback.
 #[derive(Clone, Copy)]
 pub struct Intent<'a> {
-    /// The call it came with.
-    pub callback: &'a Callback<'a>,
-    /// Its command, kind and fields.
+    /// Its command, kind, fields and body.
     pub known: &'a Known<'a>,
+    /// CloudEvents `source`; its last part is the deployment.
+    pub source: &'a str,
+    /// Operation id or `RequestID`.
+    pub correlation: Option<&'a str>,
+    /// Receive time, Unix milliseconds.
+    pub received_at_ms: i64,
+    /// Receive time on a clock that never goes back, in nanoseconds since any moment.
+    pub received_ns: u64,
+    /// Scratch of the request.
+    pub arena: &'a Bump,
+    /// What an author gives by hand instead of a request.
+    pub given: Option<&'a Given<'a>>,
+}
+
+/// What the author of a test, or a record that is decided again, says about an intent. Its message is
+/// one piece of text, and it has no answer.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Given<'a> {
+    /// Fields of `ctx` that are not derived from the intent.
+    pub ctx: &'a [(&'a str, &'a str)],
+    /// Whether the text is one piece: a mask covers the field itself and no message body is walked.
+    pub one_piece: bool,
 }
 
 /// Decides about intents.
 pub trait Rules: Send + Sync {
     /// The decision about one intent. Must not block, wait or panic on purpose.
-    fn decide(&self, intent: &Intent<'_>) -> Cow<'static, Decision>;
+    fn decide(&self, intent: &Intent<'_>) -> Decision;
 }
 
 /// No rules: everything is allowed.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AllowAll;
 
-static ALLOW: Decision = Decision::ALLOW;
-
 impl Rules for AllowAll {
-    fn decide(&self, _intent: &Intent<'_>) -> Cow<'static, Decision> {
-        Cow::Borrowed(&ALLOW)
+    fn decide(&self, _intent: &Intent<'_>) -> Decision {
+        Decision::ALLOW
     }
 }

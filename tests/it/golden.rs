@@ -98,7 +98,7 @@ fn decision(case: &Value, event: &Event<'_>, request: &Request) -> Decision {
         other => panic!("no word for {other}"),
     };
     let matches = case["matches"].as_array().into_iter().flatten().map(|one| Match {
-        rule_id: one["rule_id"].as_str().unwrap().to_owned(),
+        rule_id: one["rule_id"].as_str().unwrap().into(),
         mode: word(one["mode"].as_str().unwrap()),
         action: word(one["action"].as_str().unwrap()),
         late: one["late"] == true,
@@ -114,16 +114,16 @@ fn decision(case: &Value, event: &Event<'_>, request: &Request) -> Decision {
             other => panic!("no verdict {other}"),
         },
         enforced: case["enforced"] == true,
-        rule_id: text("rule_id"),
+        rule_id: text("rule_id").map(Into::into),
         deny_code: case["deny_code"].as_i64(),
         deny_message: text("deny_message"),
         changes: changes
             .map(|(field, value)| (field.clone(), change(value, event, request)))
             .collect(),
         refused_ids: texts("refused_ids"),
-        tags: texts("tags"),
+        tags: texts("tags").into_iter().map(Into::into).collect(),
         matches: matches.collect(),
-        rules_version: text("rules_version"),
+        rules_version: text("rules_version").map(Into::into),
         ..Decision::ALLOW
     }
 }

@@ -21,7 +21,6 @@ use imbridge::telemetry::{Ledger, Limiter, Metrics, ReasonLimiters};
 use imbridge::verdict::{Decision, OnFault};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -373,7 +372,7 @@ fn a_body_that_is_not_read_is_denied_where_the_operator_wants_that() {
 struct Upset;
 
 impl Rules for Upset {
-    fn decide(&self, _intent: &Intent<'_>) -> Cow<'static, Decision> {
+    fn decide(&self, _intent: &Intent<'_>) -> Decision {
         panic!("upset")
     }
 }
