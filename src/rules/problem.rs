@@ -52,7 +52,8 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// Reports a mistake in the rule file; `rule` is the id of the rule it is in.
+    /// Reports a mistake in the rule file; `rule` is the id of the rule it is in. An empty one, of a
+    /// rule whose id cannot be read, counts as none.
     pub fn error(&self, at: Position, rule: Option<&Arc<str>>, message: impl Into<String>) {
         self.report(Severity::Error, at, rule, message.into());
     }
@@ -63,7 +64,8 @@ impl Problems {
     }
 
     fn report(&self, severity: Severity, at: Position, rule: Option<&Arc<str>>, message: String) {
-        self.add(Problem { file: None, at, severity, rule: rule.cloned(), message });
+        let rule = rule.filter(|id| !id.is_empty()).cloned();
+        self.add(Problem { file: None, at, severity, rule, message });
     }
 
     /// Takes one that is made already.
@@ -90,6 +92,10 @@ impl Problems {
 /// `, did you mean "group_id"?` when one of `known` is at most two edits away, ignoring case, `_` and
 /// `-`; else nothing.
 pub fn did_you_mean<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    // Nothing has a name that long, and a distance costs time in both lengths.
+    if wanted.len() > 256 {
+        return String::new();
+    }
     let plain = |name: &str| name.replace(['_', '-'], "").to_lowercase();
     let plain_wanted = plain(wanted);
     let distance = |name: &str| strsim::damerau_levenshtein(&plain(name), &plain_wanted);

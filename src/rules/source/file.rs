@@ -3,11 +3,13 @@
 //! In: the reader of this folder makes it from YAML. Out: definitions whose shapes, ranges and names'
 //! spellings are right, each with its place, for `schema`, `expr`, `actions` and `set` to check
 //! against the catalogue. What always holds: what was reported as wrong is left out or has its
-//! default, so that the rest of the file can be checked too; ids of rules and names are unique.
+//! default, so that the rest of the file can be checked too; names are unique, and so are ids of rules
+//! unless that was reported. Nobody runs a file about which an error was reported.
 
 use super::super::problem::Position;
 use crate::call::Provider;
 use crate::verdict::OnFault;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,6 +83,9 @@ pub struct RuleFile {
     pub rules: Vec<RuleDef>,
     /// Embedded tests in file order.
     pub tests: Vec<TestDef>,
+    /// What stands in the file, was reported and left out: `lists.staff`, `vars.loud`. Who meets such
+    /// a name need not report it again.
+    pub reported: BTreeSet<Box<str>>,
 }
 
 /// Mode of a rule.
@@ -256,9 +261,9 @@ pub struct VarDef {
 /// A rule.
 #[derive(Debug, Clone)]
 pub struct RuleDef {
-    /// Its id, with the place of the value.
+    /// Its id, with the place of the value; empty, at the rule, when it was reported as missing.
     pub id: At<Arc<str>>,
-    /// `on`, in file order; never empty.
+    /// `on`, in file order; empty only when that was reported.
     pub on: Vec<Text>,
     /// `provider`, with its place.
     pub provider: Option<At<Provider>>,
@@ -303,7 +308,7 @@ pub enum EndingDef {
 /// One change of one field.
 #[derive(Debug, Clone)]
 pub struct ChangeDef {
-    /// Field behind `msg.`: `extra`, `users.nickname`.
+    /// Field behind `msg.`: `extra`, `users.nickname`. Its place is that of the whole key.
     pub field: Text,
     /// What is done to it.
     pub action: ChangeAction,
@@ -393,7 +398,7 @@ pub struct TestDef {
     pub ctx: Vec<(Text, At<serde_json::Value>)>,
     /// `lists`: other entries for a list.
     pub lists: Vec<(Text, Vec<At<Box<str>>>)>,
-    /// `at`, as written, and parsed to Unix milliseconds.
+    /// `at`, in Unix milliseconds; of a test that does not say, the first of 2025.
     pub received_at_ms: i64,
     /// `repeat`
     pub repeat: u32,
