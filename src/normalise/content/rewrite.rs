@@ -27,6 +27,8 @@ pub enum Unwritable {
     NotAnObject {
         /// The body with all other pieces edited; `None` when nothing else changed.
         rest: Option<String>,
+        /// Which of the pieces that the edit was shown they are, counted from 0.
+        pieces: Vec<usize>,
     },
 }
 
@@ -44,14 +46,14 @@ pub fn rewrite_openim<'a>(
 ) -> Result<Option<String>, Unwritable> {
     let mut walk = Walk { model, arena, sink: Rewriter::new(edit, arena) };
     walk.openim_text(row_of(model, code), body, None, 0);
-    let unwritable = walk.sink.unwritable;
+    let pieces = std::mem::take(&mut walk.sink.unwritable);
     let document = walk.sink.open.pop().and_then(Document::spliced);
     // White space around the document is outside of its root.
     let space = |c: char| matches!(c, ' ' | '\t' | '\n' | '\r');
     let before = &body[..body.len() - body.trim_start_matches(space).len()];
     let behind = &body[body.trim_end_matches(space).len()..];
     let rest = document.map(|document| [before, &document, behind].concat());
-    if unwritable { Err(Unwritable::NotAnObject { rest }) } else { Ok(rest) }
+    if pieces.is_empty() { Ok(rest) } else { Err(Unwritable::NotAnObject { rest, pieces }) }
 }
 
 /// The Tencent `MsgBody` of a message, edited; `None` when nothing changed, or it is no list. All
@@ -92,12 +94,14 @@ struct Rewriter<'e, 'a> {
     arena: &'a Bump,
     /// The document, and those in texts of the one before.
     open: Vec<Document<'a>>,
-    unwritable: bool,
+    /// Number of pieces shown to the edit.
+    shown: usize,
+    unwritable: Vec<usize>,
 }
 
 impl<'e, 'a> Rewriter<'e, 'a> {
     fn new(edit: &'e mut dyn FnMut(&str) -> Option<String>, arena: &'a Bump) -> Self {
-        Self { edit, arena, open: Vec::new(), unwritable: false }
+        Self { edit, arena, open: Vec::new(), shown: 0, unwritable: Vec::new() }
     }
 
     /// Writes `text` over the value `place` of the open document.
@@ -116,12 +120,14 @@ impl<'a> Sink<'a> for Rewriter<'_, 'a> {
         let Some(piece) = reported(text, self.arena) else {
             return;
         };
+        let number = self.shown;
+        self.shown += 1;
         let Some(edited) = (self.edit)(piece).filter(|edited| edited != piece) else {
             return;
         };
         match place {
             Some(place) => self.replace(place, &edited),
-            None => self.unwritable = true,
+            None => self.unwritable.push(number),
         }
     }
 

@@ -134,7 +134,7 @@ fn rewrite(code: Option<u32>, body: &str, edit: fn(&str) -> Option<String>) -> R
     let (body, whole) = if let Some(code) = code {
         match rewrite_openim(&OPENIM, Some(&*code.to_string()), body, &mut edit, &arena) {
             Ok(body) => (body, true),
-            Err(Unwritable::NotAnObject { rest }) => (rest, false),
+            Err(Unwritable::NotAnObject { rest, .. }) => (rest, false),
         }
     } else {
         let json = Json::read(body, &arena).unwrap();

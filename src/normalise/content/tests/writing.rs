@@ -100,13 +100,14 @@ fn what_is_too_deep_to_be_read_is_not_written() {
 
 #[test]
 fn content_that_is_no_object_cannot_be_written_and_the_rest_is() {
-    let nothing = Err(Unwritable::NotAnObject { rest: None });
+    let nothing = Err(Unwritable::NotAnObject { rest: None, pieces: vec![0] });
     for content in ["plain x", "\"x\"", "[\"x\"]", "{x"] {
         assert_eq!(write_openim("101", content), nothing, "{content}");
     }
     let quote = r#"{"text":"x","quoteMessage":{"contentType":101,"content":"plain x"}}"#;
     let rest = Some(quote.replacen("\"x\"", "\"*\"", 1));
-    assert_eq!(write_openim("114", quote), Err(Unwritable::NotAnObject { rest }));
+    let pieces = vec![1];
+    assert_eq!(write_openim("114", quote), Err(Unwritable::NotAnObject { rest, pieces }));
 }
 
 #[test]
