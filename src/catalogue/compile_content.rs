@@ -11,6 +11,7 @@ use super::locator::{LocatorReader, relative_path};
 use super::object::Object;
 use super::plan::{
     ContentForm, ContentModel, ContentPlan, ContentRow, Locator, Lookup, Name, Path, SlotIndex,
+    Source,
 };
 use super::problem::{Problems, Spot};
 use super::source::Table;
@@ -130,6 +131,10 @@ pub(super) fn compile_content(
     }
     let mut place = |key: &str| -> Option<Locator> {
         let source = reported(locators.source(object.text(key)?), &object.spot.at(key))?;
+        // A change of the message's texts looks there again, with nothing but the body at hand.
+        if !matches!(source, Source::Body(_) | Source::Element(_)) {
+            object.spot.at(key).expected("a path ($.name)", object.get(key)?);
+        }
         Some(Locator { source, coercions: Box::default() })
     };
     let kind = place("type");

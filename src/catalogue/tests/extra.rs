@@ -358,6 +358,22 @@ fn a_before_row_needs_an_answer_with_sane_codes() {
 }
 
 #[test]
+fn the_message_of_a_row_stands_in_its_body() {
+    let mut file = json!({"commands": [{
+        "provider": "openim",
+        "command": "callbackBeforeNew",
+        "phase": "before",
+        "kind": "message.modify",
+        "content": {"model": "openim", "type": "$.contentType", "body": "$.content"},
+        "reply": {"no_answer": "deny", "deny": {"style": "openim", "codes": [5000, 9999], "default": 5001}},
+    }]});
+    assert!(Catalogue::with_extra("more.json", &file.to_string()).is_ok());
+    file["commands"][0]["content"]["type"] = json!("query:contentType");
+    let expected = "field \"content.type\": expected a path ($.name), found";
+    assert!(problems(&file)[0].contains(expected), "{:?}", problems(&file));
+}
+
+#[test]
 fn a_name_that_stands_twice_is_a_mistake() {
     let mut file = good();
     let row = file["commands"][0].clone();
