@@ -23,7 +23,7 @@ use super::plan::{
     SlotIndex, Source, Step, Take, Test,
 };
 use super::problem::{Problems, Spot};
-use super::source::{Entry, Sources};
+use super::source::{Entry, LEGACY, Sources};
 use super::vocabulary::{Vocabulary, WRITTEN, read_enums};
 use super::{FieldType, check};
 use crate::call::{Phase, Provider};
@@ -55,6 +55,7 @@ pub(super) struct Context<'a> {
 pub(super) struct Row {
     pub(super) plan: Plan,
     pub(super) aliases: Box<[Box<str>]>,
+    pub(super) legacy: bool,
 }
 
 impl<'a> Context<'a> {
@@ -90,7 +91,8 @@ impl<'a> Context<'a> {
         let object = Object::of(&resolved, spot)?;
         object.only(&ROW_KEYS);
         let provider = Provider::from_name(object.required_text("provider")?)?;
-        RowCompiler { context: self, provider, object }.compile()
+        let legacy = entry.file == LEGACY;
+        RowCompiler { context: self, provider, object, legacy }.compile()
     }
 
     /// The row with what it takes from the one that it is `like`.
@@ -172,6 +174,7 @@ struct RowCompiler<'a, 'v> {
     context: &'a Context<'a>,
     provider: Provider,
     object: Object<'v, 'a>,
+    legacy: bool,
 }
 
 impl RowCompiler<'_, '_> {
@@ -220,7 +223,8 @@ impl RowCompiler<'_, '_> {
             reply,
         };
         check::required_fields(&plan, &object.spot);
-        Some(Row { plan, aliases: boxed(&object.texts("aliases")) })
+        let aliases = boxed(&object.texts("aliases"));
+        Some(Row { plan, aliases, legacy: self.legacy })
     }
 
     fn each(&self, locators: &mut LocatorReader<'_>) -> Option<Each> {

@@ -57,6 +57,7 @@ pub struct Catalogue {
     /// In the order of [`Provider::ALL`].
     pub providers: [ProviderPlan; 2],
     aliases: Vec<Box<[Box<str>]>>,
+    legacy: Vec<bool>,
     /// Rows by name and alias, per provider.
     names: [Lookup<RowIndex>; 2],
     /// OpenIM's rows by lower-case name; the first of a name.
@@ -132,7 +133,7 @@ impl Catalogue {
     ) -> Self {
         let mut names = [Lookup::default(), Lookup::default()];
         let mut folded = HashMap::new();
-        for (at, Row { plan, aliases }) in rows.iter().enumerate() {
+        for (at, Row { plan, aliases, .. }) in rows.iter().enumerate() {
             let index = RowIndex(u16::try_from(at).expect("there are far fewer rows"));
             let names = &mut names[plan.provider.index()];
             names.insert(plan.command.clone(), index);
@@ -142,8 +143,19 @@ impl Catalogue {
             }
         }
         let folded_bytes_max = folded.keys().map(String::len).max().unwrap_or_default();
+        let legacy = rows.iter().map(|row| row.legacy).collect();
         let (rows, aliases) = rows.into_iter().map(|row| (row.plan, row.aliases)).unzip();
-        Self { rows, vocabulary, kinds, providers, aliases, names, folded, folded_bytes_max }
+        Self {
+            rows,
+            vocabulary,
+            kinds,
+            providers,
+            aliases,
+            legacy,
+            names,
+            folded,
+            folded_bytes_max,
+        }
     }
 
     /// The row of a command: by name or alias as it stands; for OpenIM otherwise the first row
@@ -167,6 +179,12 @@ impl Catalogue {
     #[must_use]
     pub fn aliases(&self, row: RowIndex) -> &[Box<str>] {
         &self.aliases[usize::from(row.0)]
+    }
+
+    /// Whether servers of today no longer send the command.
+    #[must_use]
+    pub fn is_legacy(&self, row: RowIndex) -> bool {
+        self.legacy[usize::from(row.0)]
     }
 
     /// All rows with their numbers.

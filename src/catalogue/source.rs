@@ -57,6 +57,9 @@ const EMBEDDED: [(&str, &str); 30] = [
     embedded!("tencent/calls.json"),
 ];
 
+/// The file of names that servers of today no longer send.
+pub(super) const LEGACY: &str = "catalogue/openim/legacy.json";
+
 /// Keys of a file that an operator may use.
 const OPEN_KEYS: [&str; 5] = ["commands", "kinds", "vocabulary", "enums", "field_sets"];
 /// Keys that only embedded files have.
