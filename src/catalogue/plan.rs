@@ -447,6 +447,9 @@ pub struct ContentRow {
     pub hidden: Option<Name>,
 }
 
+/// What every Tencent command that is denied as a whole may be denied with.
+pub const PLAIN_DENY: i64 = 1;
+
 /// Form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplyStyle {
@@ -485,6 +488,17 @@ pub struct ReplyPlan {
     pub refuse: Option<(Box<str>, Box<str>)>,
     /// Member that takes one object per element, and the element's id as received.
     pub items: Option<(Box<str>, Path)>,
+}
+
+impl ReplyPlan {
+    /// Whether the command may be denied with this code: one of its range, its own, and for Tencent
+    /// commands that are denied as a whole the plain 1.
+    #[must_use]
+    pub fn takes(&self, code: i64) -> bool {
+        self.codes.is_some_and(|(from, to)| (from..=to).contains(&code))
+            || code == self.deny_code
+            || (code == PLAIN_DENY && self.style == ReplyStyle::Tencent)
+    }
 }
 
 /// One field that a rule may change. Paths in it have no roots: they begin at the body itself.

@@ -8,11 +8,10 @@
 //! The way in: [`door`] reads a call, asks the authenticator and makes a callback; the providers'
 //! `read` know where each hides its command. The way out: [`answers::answer`] says status, headers and which body a situation gets;
 //! [`reply::body`] writes that body. `modify` puts the changes of a decision into members, `members`
-//! holds them, `locate` finds what the request had.
+//! holds them.
 
 pub mod answers;
 pub mod door;
-mod locate;
 mod members;
 mod modify;
 pub mod openim;

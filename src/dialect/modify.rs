@@ -4,13 +4,13 @@
 //! plan says must never be returned is not there; nothing is written for a change that the server
 //! could not apply or would choke on; a value goes out in the type that the server declares for it.
 
-use super::locate::{id_text, locate};
 use super::members::{Members, text_json};
 use super::{openim, tencent};
 use crate::call::Provider;
-use crate::catalogue::plan::{EnumTable, ModifyForm, ModifyPlan, Path, Plan, ReplyPlan};
+use crate::catalogue::plan::{EnumTable, ModifyForm, ModifyPlan, Plan, ReplyPlan};
 use crate::event::Value;
 use crate::json::{Node, copy, push_text};
+use crate::normalise::request::{id_text, is_open, locate};
 use crate::verdict::{Change, Decision, Verdict};
 use serde_json::Value as Json;
 use std::collections::HashMap;
@@ -68,7 +68,7 @@ fn changes<'p>(
     for modify in &reply.modify {
         let Some((last, outer)) = modify.to.split_last() else { continue };
         let Some(change) = decision.change(&modify.field) else { continue };
-        if is_never(reply, &modify.to[0]) || !is_open(modify, plan, body) {
+        if is_never(reply, &modify.to[0]) || !is_open(modify, &plan.roots, body) {
             continue;
         }
         let Some(json) = value(modify, plan, body, change) else { continue };
@@ -87,16 +87,6 @@ fn changes<'p>(
 
 fn is_never(plan: &ReplyPlan, name: &str) -> bool {
     plan.never.iter().any(|never| **never == *name)
-}
-
-/// Whether the request is one that the server applies this change to.
-fn is_open(modify: &ModifyPlan, plan: &Plan, body: Node<'_>) -> bool {
-    let there = |path: &Path| locate(path, &plan.roots, body);
-    let is_one_of = |path: &Path, texts: &[Box<str>]| {
-        there(path).and_then(id_text).is_some_and(|found| texts.iter().any(|text| **text == *found))
-    };
-    modify.only_if.as_ref().is_none_or(|path| there(path).is_some())
-        && !modify.unless.as_ref().is_some_and(|(path, texts)| is_one_of(path, texts))
 }
 
 /// The new value as JSON; `None` when there is none that the server would take.

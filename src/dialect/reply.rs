@@ -7,13 +7,13 @@
 //! costs no allocation; a code that the command does not take is never sent.
 
 use super::answers::AnswerBody;
-use super::locate::locate;
 use super::members::Members;
 use super::{modify, openim, tencent};
 use crate::call::Provider;
 use crate::catalogue::plan::{Plan, ReplyPlan, ReplyStyle, Step};
 use crate::event::Value;
 use crate::json::Node;
+use crate::normalise::request::locate;
 use crate::verdict::{Decision, Verdict};
 use std::borrow::Cow;
 
@@ -94,8 +94,7 @@ pub fn fault_deny(question: &Question<'_>) -> Cow<'static, [u8]> {
 /// `OpenIM` would show success for a 0, and Tencent lets the action pass with codes it does not know.
 #[must_use]
 pub fn deny_code(plan: &ReplyPlan, wanted: Option<i64>) -> i64 {
-    let takes = |code: &i64| plan.codes.is_some_and(|(from, to)| (from..=to).contains(code));
-    wanted.filter(takes).unwrap_or(plan.deny_code)
+    wanted.filter(|code| plan.takes(*code)).unwrap_or(plan.deny_code)
 }
 
 /// Of several decisions for one answer, which only a fan-out without items has: a deny of one denies

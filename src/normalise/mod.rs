@@ -11,6 +11,7 @@
 
 pub mod content;
 pub mod path;
+pub mod request;
 pub mod time;
 pub mod topics;
 

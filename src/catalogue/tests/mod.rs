@@ -38,6 +38,37 @@ fn rows_of_openim_come_first_and_legacy_names_last() {
 }
 
 #[test]
+fn names_that_are_no_longer_sent_are_told_apart() {
+    let legacy = |provider, name| CATALOGUE.is_legacy(CATALOGUE.find(provider, name).unwrap());
+    for name in ["callbackWordFilterCommand", "callbackBeforeMemberJoinGroupCommand"] {
+        assert!(legacy(Provider::OpenIm, name), "{name}");
+    }
+    assert!(!legacy(Provider::OpenIm, "callbackBeforeSetGroupInfoCommand"));
+    assert!(!legacy(Provider::Tencent, "C2C.CallbackBeforeSendMsg"));
+    assert_eq!(CATALOGUE.indexed_rows().filter(|(row, _)| CATALOGUE.is_legacy(*row)).count(), 27);
+}
+
+#[test]
+fn a_command_takes_its_range_its_own_code_and_for_tencent_the_plain_one() {
+    let takes = |provider, name, code| {
+        let plan = CATALOGUE.plan(CATALOGUE.find(provider, name).unwrap());
+        plan.reply.as_ref().unwrap().takes(code)
+    };
+    for (code, taken) in [(4999, false), (5000, true), (9999, true), (10_000, false), (1, false)] {
+        assert_eq!(takes(Provider::OpenIm, "callbackBeforeAddBlackCommand", code), taken, "{code}");
+    }
+    for (name, codes) in [
+        ("Group.CallbackBeforeSendMsg", [(1, true), (10_100, true), (10_201, false)]),
+        ("Sns.CallbackPrevFriendAdd", [(1, false), (38_000, true), (39_001, false)]),
+        ("OfficialAccount.CallbackBeforeAddSubscriber", [(1, true), (2, false), (120_001, false)]),
+    ] {
+        for (code, taken) in codes {
+            assert_eq!(takes(Provider::Tencent, name, code), taken, "{name} {code}");
+        }
+    }
+}
+
+#[test]
 fn names_are_found_exactly_by_alias_and_for_openim_without_case() {
     let command =
         |provider, name| CATALOGUE.find(provider, name).map(|row| &*CATALOGUE.plan(row).command);
