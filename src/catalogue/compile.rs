@@ -4,8 +4,8 @@
 //! always holds: a row with a mistake is reported and left out, so that all mistakes are found;
 //! whoever asks for the catalogue gets it only when there were none.
 //!
-//! Read next: `fields` (what a field takes), `kind`, `compile_content`, `compile_reply`, `check`
-//! (what rows must keep to among each other).
+//! Read next: `fields` (what a field takes), `kind`, `compile_content`, `compile_reply`, `raw`,
+//! `check` (what rows must keep to among each other).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ use super::plan::{
     SlotIndex, Source, Step, Take, Test,
 };
 use super::problem::{Problems, Spot};
+use super::raw::read_raw;
 use super::source::{Entry, LEGACY, Sources};
 use super::vocabulary::{Vocabulary, WRITTEN, read_enums};
 use super::{FieldType, check};
@@ -36,9 +37,6 @@ const ROW_KEYS: [&str; 17] = [
 /// Fields that the content walker fills.
 const CONTENT_FIELDS: [&str; 5] =
     ["content_type", "content_types", "text", "text_incomplete", "media_urls"];
-/// Types that a row may declare for members in `raw`.
-const RAW_TYPES: [&str; 8] =
-    ["string", "int", "int32", "int64", "integer", "bool", "boolean", "array<string>"];
 
 /// What rows refer to.
 pub(super) struct Context<'a> {
@@ -197,7 +195,7 @@ impl RowCompiler<'_, '_> {
         let id = object.has("id").then(|| read_id(object, "id", &mut locators));
         let (cases, kinds) = self.cases(&mut locators, phase, &slots)?;
         let own = self.redact();
-        self.check_raw();
+        let raw = read_raw(object, &own);
         let reply = compile_reply(shared, object, self.provider, phase);
         let derived = Derived {
             occurred_at_ms: slot("occurred_at_ms"),
@@ -220,6 +218,7 @@ impl RowCompiler<'_, '_> {
             derived,
             id: id.unwrap_or_default(),
             redact: own,
+            raw,
             reply,
         };
         check::required_fields(&plan, &object.spot);
@@ -366,19 +365,6 @@ impl RowCompiler<'_, '_> {
         }
         read_redact(&self.object, &mut names);
         names.into()
-    }
-
-    /// `raw` says which members of the body rules may read; nothing here needs it.
-    fn check_raw(&self) {
-        let Some(raw) = self.object.object("raw") else { return };
-        for (name, value) in raw.members() {
-            let what = format!("one of the types {}", RAW_TYPES.join(", "));
-            match value.as_str() {
-                Some(found) if RAW_TYPES.contains(&found) => {}
-                Some(found) => raw.spot.at(name).unknown(&what, found, RAW_TYPES),
-                None => raw.spot.at(name).expected(&what, value),
-            }
-        }
     }
 }
 

@@ -160,6 +160,10 @@ pub fn detail(catalogue: &Catalogue, row: RowIndex, topic: TopicOf<'_>) -> Strin
     if let Some(reply) = &plan.reply {
         lines.extend(reply_lines(reply));
     }
+    if !plan.raw.is_empty() {
+        let raw = plan.raw.iter().map(|(name, found)| format!("{name} {}", found.name()));
+        lines.push(("raw", raw.collect::<Vec<_>>().join(", ")));
+    }
     let mut text = String::new();
     for (name, value) in lines {
         writeln!(text, "{name:<9} {value}").expect("a String takes all that is written");
@@ -342,6 +346,11 @@ mod tests {
             "time      $.sendTime|ms, $.createTime|ms",
             "redacted  secret, token",
             "deny      code 5001, rules may give 5000..9999",
+            "raw       atUserList array<string>, callbackCommand string, clientMsgID string, \
+             content string, contentType int, createTime int, ex string, faceURL string, \
+             groupID string, msgFrom int, operationID string, sendID string, sendTime int, \
+             senderNickname string, senderPlatformID int, seq int, serverMsgID string, \
+             sessionType int, status int",
             "* conversation_id    string         group($.groupID), group($.recvID)",
             "  mentions           list<string>   $.atUserList|null_empty|ids|without:AtAllTag",
             "  text               string         message content",

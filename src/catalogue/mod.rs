@@ -8,7 +8,7 @@
 //! * `object`, `problem` – reading JSON, reporting mistakes with file, row and field
 //! * `vocabulary`, `kind` – words, tables of codes, kinds with their templates
 //! * `locator`, `fields` – the locator language, and the types of what it gives
-//! * `compile`, `compile_content`, `compile_reply` – rows into plans
+//! * `compile`, `compile_content`, `compile_reply`, `raw` – rows into plans
 //! * `check` – what rows must keep to among each other
 //! * [`plan`] – what comes out, for the normaliser, the dialects and the rules
 //! * [`listing`], `render` – the commands for people and programs, `docs/commands.md`
@@ -24,6 +24,7 @@ mod locator;
 mod object;
 pub mod plan;
 mod problem;
+mod raw;
 mod render;
 mod repeats;
 mod source;

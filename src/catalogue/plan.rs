@@ -55,8 +55,36 @@ pub struct Plan {
     pub id: Box<[IdPart]>,
     /// Top-level members to redact in `raw`: the provider's and the row's own.
     pub redact: Box<[Box<str>]>,
+    /// Members of the body that rules may read, sorted by name; a dot leads into an object.
+    pub raw: Box<[(Box<str>, RawType)]>,
     /// Answer of a before-command.
     pub reply: Option<ReplyPlan>,
+}
+
+/// Type of a member that rules read by the provider's own name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RawType {
+    /// `string`: read as [`Coercion::Text`].
+    Text,
+    /// `int`: read as [`Coercion::Int`].
+    Int,
+    /// `bool`: read as [`Coercion::Bool`].
+    Bool,
+    /// `array<string>`: read as [`Coercion::Strs`].
+    Texts,
+}
+
+impl RawType {
+    /// The word in the files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "string",
+            Self::Int => "int",
+            Self::Bool => "bool",
+            Self::Texts => "array<string>",
+        }
+    }
 }
 
 /// Slots filled from other slots or from [`Plan::time`].
@@ -78,6 +106,15 @@ pub struct Roots {
     names: Box<[Box<str>]>,
     /// Open addressing over `hash % table.len()` (a power of two); `u16::MAX` is free.
     table: Box<[u16]>,
+}
+
+impl Plan {
+    /// The type of a member that rules may read.
+    #[must_use]
+    pub fn raw_type(&self, name: &str) -> Option<RawType> {
+        let at = self.raw.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
+        Some(self.raw[at].1)
+    }
 }
 
 impl Roots {

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::catalogue::plan::RawType;
 
 fn problems(file: &Value) -> Vec<String> {
     let problems = Catalogue::with_extra("more.json", &file.to_string());
@@ -155,11 +156,49 @@ fn each_mistake_in_a_row_names_its_field_and_what_was_expected() {
         mistake(&format!("/commands/0/{key}"), value, [&field(key), expected]);
     }
     mistake("/commands/0/filds", json!({}), [row, "found \"filds\", did you mean \"fields\"?"]);
-    mistake(
-        "/commands/0/raw",
-        json!({"a": "strng"}),
-        [&field("raw.a"), "did you mean \"string\"?"],
-    );
+    for (raw, name, expected) in [
+        (json!({"a": "strng"}), "raw.a", "did you mean \"string\"?"),
+        (json!({"a": 5}), "raw.a", "one of the types string, int,"),
+        (json!({"a[0]": "string"}), "raw.a[0]", "a member that conditions can name"),
+        (json!({"a..b": "int"}), "raw.a..b", "a member that conditions can name"),
+        (json!({"a-b": "int"}), "raw.a-b", "a member that conditions can name"),
+        (json!({"secret": "string"}), "raw.secret", "a member that is not redacted"),
+        (json!({"token.x": "string"}), "raw.token.x", "a member that is not redacted"),
+    ] {
+        mistake("/commands/0/raw", raw, [&field(name), expected]);
+    }
+}
+
+#[test]
+fn members_that_rules_may_read_are_sorted_typed_and_taken_over_by_rows_that_are_alike() {
+    let mut file = good();
+    file["commands"][0]["raw"] = json!({
+        "b.n": "int64", "a": "array<string>", "b.Flag": "boolean", "b.c": "bool", "_x": "string",
+        "i": "int", "j": "int32", "k": "integer",
+    });
+    let mut alike = file["commands"][0].clone();
+    alike["command"] = json!("callbackAwardBadgeCommand");
+    alike["like"] = json!("callbackAfterAwardBadgeCommand");
+    alike.as_object_mut().unwrap().remove("raw");
+    file["commands"].as_array_mut().unwrap().push(alike);
+    let catalogue = Catalogue::with_extra("more.json", &file.to_string()).unwrap();
+    let expected = [
+        ("_x", RawType::Text),
+        ("a", RawType::Texts),
+        ("b.Flag", RawType::Bool),
+        ("b.c", RawType::Bool),
+        ("b.n", RawType::Int),
+        ("i", RawType::Int),
+        ("j", RawType::Int),
+        ("k", RawType::Int),
+    ];
+    for row in [162, 163].map(RowIndex) {
+        let plan = catalogue.plan(row);
+        let found = plan.raw.iter().map(|(name, found)| (&**name, *found));
+        assert_eq!(found.collect::<Vec<_>>(), expected, "{}", plan.command);
+        assert_eq!(plan.raw_type("b.n"), Some(RawType::Int));
+        assert_eq!(plan.raw_type("b"), None);
+    }
 }
 
 /// All of these were taken, and the row then gave nothing but unknown records, or read a member that

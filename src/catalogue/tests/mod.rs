@@ -303,3 +303,31 @@ fn a_rendered_locator_is_the_text_it_was_read_from() {
         assert_eq!(render::Renderer(&roots).locator(&locator), text);
     }
 }
+
+/// Every before-command has its own name in its body, so none was forgotten.
+#[test]
+fn before_commands_name_members_that_rules_may_read_and_after_commands_none() {
+    for plan in &CATALOGUE.rows {
+        let before = plan.phase == Phase::Before;
+        assert_eq!(!plan.raw.is_empty(), before, "{}", plan.command);
+        if before {
+            let own = match plan.provider {
+                Provider::OpenIm => "callbackCommand",
+                Provider::Tencent => "CallbackCommand",
+            };
+            assert_eq!(plan.raw_type(own), Some(plan::RawType::Text), "{}", plan.command);
+        }
+        assert!(plan.raw.is_sorted_by(|a, b| a.0 < b.0), "{}", plan.command);
+        for (name, _) in &plan.raw {
+            let top = name.split('.').next().unwrap();
+            assert!(!plan.redact.iter().any(|hidden| **hidden == *top), "{name}");
+        }
+    }
+    let gift = row(Provider::Tencent, "Live.CallbackBeforeSendGift");
+    assert_eq!(gift.raw_type("GiftWater.To_Account"), Some(plan::RawType::Texts));
+    assert_eq!(gift.raw_type("GiftWater.Count"), Some(plan::RawType::Int));
+    assert_eq!(gift.raw_type("GiftWater"), None, "an object is no single value");
+    let legacy = row(Provider::OpenIm, "callbackBeforePushCommand");
+    assert_eq!(legacy.raw_type("iOSBadgeCount"), Some(plan::RawType::Bool));
+    assert_eq!(row(Provider::OpenIm, "callbackBeforeUserRegisterCommand").raw_type("secret"), None);
+}

@@ -66,6 +66,7 @@ fn plan(reply: ReplyPlan) -> Plan {
         derived: Derived::default(),
         id: Box::default(),
         redact: Box::default(),
+        raw: Box::default(),
         reply: Some(reply),
     }
 }
