@@ -4,7 +4,7 @@
 //! gives is the contract; `docs/catalogue.md` has it. Once absent, always absent.
 
 use super::write::push_value;
-use crate::catalogue::plan::{Coercion, EnumTable, Other};
+use crate::catalogue::plan::{Coercion, EnumTable, Other, RawType};
 use crate::event::Value;
 use crate::json::{Json, Kind, Node, compact};
 use bumpalo::Bump;
@@ -73,6 +73,19 @@ fn one<'a>(value: Value<'a>, coercion: &'a Coercion, arena: &'a Bump) -> Value<'
         // Read where the value is found: everywhere else null is nothing.
         Coercion::NullEmpty => value,
     }
+}
+
+/// What stands in a body, as rules read it by the provider's own name; null is nothing.
+#[must_use]
+pub fn raw_value<'a>(node: Node<'a>, wanted: RawType, arena: &'a Bump) -> Value<'a> {
+    let coercion = match wanted {
+        _ if node.is_null() => return Value::Absent,
+        RawType::Text => &Coercion::Text,
+        RawType::Int => &Coercion::Int,
+        RawType::Bool => &Coercion::Bool,
+        RawType::Texts => &Coercion::Strs,
+    };
+    one(Value::Json(node), coercion, arena)
 }
 
 fn optional_text(text: Option<&str>) -> Value<'_> {

@@ -24,6 +24,7 @@ mod spent;
 mod template;
 mod write;
 
+pub use coerce::raw_value;
 pub use restore::{Class, NoEvent, Restored};
 pub use write::Written;
 

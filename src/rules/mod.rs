@@ -12,11 +12,14 @@
 //! * `expr` – conditions: parsed, typed, compiled
 //! * `words`, `windows`, `limits` – lists of words, times of the week, rates
 //! * `actions` – what a rule does: codes, texts, changes, masks, refusals
+//! * `read`, `memory` – values of `raw` and `ctx`, and what an earlier callback said of a message
 //! * `frame` – one intent as conditions and actions see it
 
 pub mod expr;
 pub mod frame;
+pub mod memory;
 pub mod problem;
+pub mod read;
 pub mod schema;
 pub mod source;
 
