@@ -10,18 +10,23 @@
 //! * `source` – YAML into definitions with places
 //! * `schema` – targets of `on`, fields with types and words, from the catalogue
 //! * `expr` – conditions: parsed, typed, compiled
-//! * `words`, `windows`, `limits` – lists of words, times of the week, rates
+//! * `words` – lists of words: folding, finding, covering
+//! * `windows` – times of the week in a zone
+//! * `limits` – rates, counted by key
 //! * `actions` – what a rule does: codes, texts, changes, masks, refusals
 //! * `read`, `memory` – values of `raw` and `ctx`, and what an earlier callback said of a message
 //! * `frame` – one intent as conditions and actions see it
 
 pub mod expr;
 pub mod frame;
+pub mod limits;
 pub mod memory;
 pub mod problem;
 pub mod read;
 pub mod schema;
 pub mod source;
+pub mod windows;
+pub mod words;
 
 use crate::normalise::Known;
 use crate::verdict::Decision;
