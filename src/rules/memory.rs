@@ -254,7 +254,6 @@ mod tests {
         assert_eq!(memory.len(), 3);
     }
 
-    /// Letting go of the first place took the second with it.
     #[test]
     fn a_message_that_comes_again_is_the_newest_and_tells_what_was_said_last() {
         let memory = Memory::with_capacity(3);

@@ -21,6 +21,8 @@ pub mod expr;
 pub mod frame;
 pub mod limits;
 pub mod memory;
+#[cfg(test)]
+pub(crate) mod probe;
 pub mod problem;
 pub mod read;
 pub mod schema;

@@ -195,3 +195,187 @@ fn deployment(source: &str) -> &str {
 fn optional(text: Option<&str>) -> Value<'_> {
     text.map_or(Value::Absent, Value::Text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::Given;
+    use crate::rules::probe::Request;
+    use serde_json::{Value as Json, json};
+
+    fn raw(provider: Provider, body: &Json, path: &str, wanted: RawType) -> Vec<String> {
+        let mut found = Vec::new();
+        Request::new(provider, body).intents(&mut |intent| {
+            let field = RawField::new(path, wanted);
+            found.push(shown(intent.arena.alloc(field).of(intent)));
+        });
+        found
+    }
+
+    fn shown(value: Value<'_>) -> String {
+        match value {
+            Value::Absent => "absent".to_owned(),
+            Value::Text(text) => text.to_owned(),
+            Value::List(items) => {
+                items.iter().map(|item| shown(*item)).collect::<Vec<_>>().join("+")
+            }
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn members_are_read_with_the_coercion_of_their_type() {
+        let body = |value: &str| -> Json {
+            let value: Json = serde_json::from_str(value).expect("JSON");
+            json!({"CallbackCommand": "Live.CallbackBeforeSendGift", "GiftWater": {"x": value}})
+        };
+        for (value, text, int, bool, texts) in [
+            ("\"\"", "", "absent", "absent", "absent"),
+            ("\"12\"", "12", "Int(12)", "absent", "12"),
+            ("1", "1", "Int(1)", "Bool(true)", "1"),
+            ("1.50", "1.50", "absent", "absent", "absent"),
+            ("true", "true", "absent", "Bool(true)", "absent"),
+            ("null", "absent", "absent", "absent", "absent"),
+            ("[]", "[]", "absent", "absent", ""),
+            ("[\"a\",\"\",2,null]", "[\"a\",\"\",2,null]", "absent", "absent", "a+2"),
+            ("{\"a\": 1}", "{\"a\":1}", "absent", "absent", "absent"),
+        ] {
+            let read = |wanted| raw(Provider::Tencent, &body(value), "GiftWater.x", wanted);
+            assert_eq!(read(RawType::Text), [text], "{value}");
+            assert_eq!(read(RawType::Int), [int], "{value}");
+            assert_eq!(read(RawType::Bool), [bool], "{value}");
+            assert_eq!(read(RawType::Texts), [texts], "{value}");
+        }
+        let odd = raw(Provider::Tencent, &body("1"), "GiftWater.x.y", RawType::Text);
+        assert_eq!(odd, ["absent"], "a number has no members");
+    }
+
+    #[test]
+    fn every_intent_of_a_fan_out_reads_the_whole_body() {
+        let body = json!({
+            "CallbackCommand": "Sns.CallbackPrevFriendAdd",
+            "From_Account": "u1", "AddType": "Add_Type_Both",
+            "FriendItem": [{"To_Account": "u2", "AddType": "no"}, {"To_Account": "u3"}],
+        });
+        let read = |path: &str| raw(Provider::Tencent, &body, path, RawType::Text);
+        assert_eq!(read("AddType"), ["Add_Type_Both", "Add_Type_Both"]);
+        assert_eq!(read("To_Account"), ["absent", "absent"], "that is a member of the element");
+    }
+
+    /// All fields of `ctx` of a body's one intent.
+    fn ctx(body: &Json, memory: Option<&Memory>, received_ns: u64) -> Vec<String> {
+        let provider = match body.get("callbackCommand") {
+            Some(_) => Provider::OpenIm,
+            None => Provider::Tencent,
+        };
+        let mut found = Vec::new();
+        Request::new(provider, body).intents_at(received_ns, &mut |intent| {
+            assert!(found.is_empty(), "one intent");
+            if let Some(memory) = memory {
+                remember(intent, memory);
+            }
+            found.extend(Ctx::ALL.map(|field| shown(field.of(intent, memory))));
+        });
+        found
+    }
+
+    fn send(group: bool) -> Json {
+        let mut body = json!({
+            "callbackCommand": "callbackBeforeSendSingleMsgCommand",
+            "operationID": "op-1", "serverMsgID": "m1", "sendID": "a", "recvID": "b",
+        });
+        if group {
+            body["callbackCommand"] = "callbackBeforeSendGroupMsgCommand".into();
+            body["groupID"] = "g1".into();
+        }
+        body
+    }
+
+    fn modify(message: &str) -> Json {
+        json!({"callbackCommand": "callbackMsgModifyCommand", "serverMsgID": message, "sendID": "a"})
+    }
+
+    #[test]
+    fn the_context_of_a_request_is_its_own() {
+        assert_eq!(
+            ctx(&send(false), None, 0),
+            [
+                "openim",
+                "callbackBeforeSendSingleMsgCommand",
+                "message.direct.send",
+                "demo",
+                "op-1",
+                "absent",
+                "b",
+                "direct:a_b",
+            ]
+        );
+        let tencent = json!({
+            "CallbackCommand": "Group.CallbackBeforeSendMsg", "GroupId": "g", "From_Account": "a",
+        });
+        assert_eq!(
+            ctx(&tencent, None, 0),
+            [
+                "tencent",
+                "Group.CallbackBeforeSendMsg",
+                "message.group.send",
+                "1400000001",
+                "absent",
+                "g",
+                "absent",
+                "group:g",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_modify_has_the_place_of_the_send_with_the_same_id() {
+        let memory = Memory::default();
+        let place = |body: &Json, at: u64| ctx(body, Some(&memory), at)[5..].join(" ");
+        assert_eq!(place(&modify("m1"), 0), "absent absent absent");
+        place(&send(true), 1_000_000_000);
+        assert_eq!(place(&modify("m1"), 61_000_000_000), "g1 absent group:g1");
+        assert_eq!(place(&modify("m1"), 61_000_000_001), "absent absent absent");
+        assert_eq!(place(&modify("m2"), 2_000_000_000), "absent absent absent");
+        assert_eq!(ctx(&modify("m1"), None, 2_000_000_000)[5], "absent", "nobody remembers");
+        place(&send(false), 3_000_000_000);
+        assert_eq!(place(&modify("m1"), 3_000_000_000), "absent b direct:a_b", "the last send");
+    }
+
+    #[test]
+    fn only_sends_of_openim_are_remembered() {
+        let memory = Memory::default();
+        ctx(&modify("m1"), Some(&memory), 0);
+        let mut without = send(true);
+        without["serverMsgID"] = "".into();
+        ctx(&without, Some(&memory), 0);
+        let tencent = json!({
+            "CallbackCommand": "C2C.CallbackBeforeSendMsg", "From_Account": "a", "To_Account": "b",
+            "MsgKey": "m1",
+        });
+        ctx(&tencent, Some(&memory), 0);
+        assert!(memory.is_empty());
+        ctx(&send(true), Some(&memory), 0);
+        assert_eq!(memory.len(), 1);
+    }
+
+    #[test]
+    fn what_is_given_by_hand_counts_before_all_else() {
+        let given = Given { ctx: &[("group_id", "g9"), ("command", "")], one_piece: false };
+        Request::new(Provider::OpenIm, &send(true)).intents(&mut |intent| {
+            let intent = Intent { given: Some(&given), ..*intent };
+            let read = |field: Ctx| shown(field.of(&intent, None));
+            assert_eq!(read(Ctx::GroupId), "g9");
+            assert_eq!(read(Ctx::Command), "");
+            assert_eq!(read(Ctx::ConversationId), "group:g1", "the rest is the request's");
+        });
+    }
+
+    #[test]
+    fn names_lead_to_fields_and_back() {
+        for field in Ctx::ALL {
+            assert_eq!(Ctx::from_name(field.name()), Some(field));
+        }
+        assert_eq!(Ctx::from_name("GroupId"), None);
+    }
+}

@@ -34,7 +34,8 @@ impl Schema {
     /// # Errors
     /// There is none of that name.
     pub fn any_msg(&self, name: &str) -> Result<FieldInfo, String> {
-        let words = || self.catalogue.vocabulary.iter().filter_map(|word| self.info(word).map(|_| word));
+        let words =
+            || self.catalogue.vocabulary.iter().filter_map(|word| self.info(word).map(|_| word));
         let info = self.catalogue.word(name).and_then(|word| self.info(word));
         info.ok_or_else(|| {
             let known = words().map(|word| &*word.field);
@@ -80,7 +81,9 @@ impl Schema {
     /// There is none of that name.
     pub fn ctx(&self, name: &str) -> Result<FieldInfo, String> {
         let words: Option<Words> = match Ctx::from_name(name) {
-            Some(Ctx::Provider) => Some(Provider::ALL.iter().map(|one| one.name().into()).collect()),
+            Some(Ctx::Provider) => {
+                Some(Provider::ALL.iter().map(|one| one.name().into()).collect())
+            }
             Some(Ctx::Kind) => {
                 let kinds = self.catalogue.kinds.iter();
                 let before = kinds.filter(|kind| kind.phase == Phase::Before);
@@ -145,7 +148,9 @@ impl Schema {
             FieldType::Bool => Type::Scalar(Scalar::Bool),
             FieldType::Texts => Type::List(Scalar::Text),
             FieldType::Ints => Type::List(Scalar::Int),
-            FieldType::Items => Type::Items(word.items.iter().map(|name| self.item(name)).collect()),
+            FieldType::Items => {
+                Type::Items(word.items.iter().map(|name| self.item(name)).collect())
+            }
             FieldType::Object => return None,
         };
         Some(FieldInfo { kind, words: closed(word) })

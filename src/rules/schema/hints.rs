@@ -32,11 +32,15 @@ impl Schema {
             [kind] => format!("{kind} has no field {name:?}"),
             _ => format!("no kind of this rule has a field {name:?}"),
         };
-        if Ctx::from_name(name).is_some_and(Ctx::needs_memory) {
-            return format!("{subject}; ctx.{name} may know it");
-        }
-        if Ctx::from_name(name).is_some() {
-            return format!("{subject}, did you mean ctx.{name}?");
+        match Ctx::from_name(name) {
+            // Only the message's earlier callback tells where it goes.
+            Some(ctx) if ctx.needs_memory() => {
+                if kinds.contains(&"message.modify") {
+                    return format!("{subject}; ctx.{name} may know it");
+                }
+            }
+            Some(_) => return format!("{subject}, did you mean ctx.{name}?"),
+            None => {}
         }
         let near = did_you_mean(name, self.carried(targets));
         if !near.is_empty() {
@@ -74,12 +78,12 @@ impl Schema {
         if !inside.is_empty() {
             return format!("{subject} that is a single value; in it are {}", inside.join(", "));
         }
+        if targets.iter().any(|target| self.carries(*target, Root::Msg, path)) {
+            return format!("{subject}, did you mean msg.{path}?");
+        }
         let near = did_you_mean(path, names);
         if !near.is_empty() {
             return format!("{subject}{near}");
-        }
-        if targets.iter().any(|target| self.carries(*target, Root::Msg, path)) {
-            return format!("{subject}, did you mean msg.{path}?");
         }
         match self.common_name(targets, path, false) {
             Some(field) => format!("{subject}, did you mean msg.{field}?"),
