@@ -17,6 +17,7 @@
 //! * `read`, `memory` – values of `raw` and `ctx`, and what an earlier callback said of a message
 //! * `frame` – one intent as conditions and actions see it
 
+pub mod actions;
 pub mod expr;
 pub mod frame;
 pub mod limits;
