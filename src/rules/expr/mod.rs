@@ -4,6 +4,32 @@
 //! compiled expression that is evaluated on a [`Frame`](super::frame::Frame), or the first mistake
 //! with its place. What always holds: what compiles fails in four ways only ([`EvalError`]), needs
 //! neither recursion over the request nor heap, and gives what CEL gives.
+//!
+//! The way of a text:
+//!
+//! * `scan`, `parse`, `ast` – words and signs, then a tree; the `cel` crate reads the grammar
+//! * `check`, `fold`, `ir` – names and types, constants computed
+//! * `compile`, `scope` – closures over slots
+//! * `price` – what it costs at most
+//! * `expression` – what the rest of the engine holds
+
+mod ast;
+mod check;
+mod compile;
+mod expression;
+mod fold;
+mod ir;
+mod parse;
+mod price;
+mod scan;
+mod scope;
+#[cfg(test)]
+pub(in crate::rules) mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use expression::{Constant, Expr, Operand, Reads};
+pub use price::{Memo, Prices};
 
 use super::frame::{FieldId, ListId, RegexId, VarId, WindowId};
 use super::schema::{FieldInfo, Root, Scalar};
@@ -73,4 +99,23 @@ pub enum EvalError {
     /// `exists` or `all` over more than 1,000 items.
     #[error("loop over more than 1,000 items")]
     LoopTooLong,
+}
+
+/// Compiles the text of a condition (`wanted` is bool) or of a variable (any single type).
+///
+/// # Errors
+/// The first mistake, with its place.
+pub fn compile(
+    text: &str,
+    wanted: Option<Scalar>,
+    names: &mut dyn Names,
+) -> Result<Expr, ExprError> {
+    let node = parse::parse(text)?;
+    let meaning = check::check(text, &node, wanted, names)?;
+    Ok(Expr::new(text, meaning))
+}
+
+/// A mistake at a byte of the text.
+fn wrong(offset: usize, message: impl Into<String>) -> ExprError {
+    ExprError { offset, message: Some(message.into()) }
 }
