@@ -135,6 +135,12 @@ impl Limiter {
         self.numbers == numbers
     }
 
+    /// Its numbers.
+    #[must_use]
+    pub const fn numbers(&self) -> Numbers {
+        self.numbers
+    }
+
     /// Asks for one request of a key, and counts it if it passes. `now_ns` is nanoseconds since any
     /// moment. A limit whose parts are all absent is not asked.
     pub fn ask(&self, key: &[KeyPart<'_>], provider: Provider, now_ns: u64) -> Asked {

@@ -15,9 +15,13 @@
 //! * `limits` – rates, counted by key
 //! * `actions` – what a rule does: codes, texts, changes, masks, refusals
 //! * `read`, `memory` – values of `raw` and `ctx`, and what an earlier callback said of a message
+//! * `set` – all of it compiled, by target
+//! * `run` – one decision; `sight` – what it looks up once
+//! * `engine` – the set in force and the switch, shared by workers
 //! * `frame` – one intent as conditions and actions see it
 
 pub mod actions;
+pub mod engine;
 pub mod expr;
 pub mod frame;
 pub mod limits;
@@ -26,7 +30,10 @@ pub mod memory;
 pub(crate) mod probe;
 pub mod problem;
 pub mod read;
+pub mod run;
 pub mod schema;
+pub mod set;
+mod sight;
 pub mod source;
 pub mod windows;
 pub mod words;

@@ -105,7 +105,7 @@ impl Scalar {
 }
 
 /// Type of a field.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Type {
     /// A single value.
     Scalar(Scalar),
@@ -116,7 +116,7 @@ pub enum Type {
 }
 
 /// A field of the objects in a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ItemField {
     /// Its name.
     pub name: Box<str>,

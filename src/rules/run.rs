@@ -1,0 +1,289 @@
+//! Decides one intent: the order of rules, shadow rules, and what the record says.
+//!
+//! In: an intent, a set, its tables. Out: a [`Decision`]. What always holds: shadow rules never change
+//! what is answered; the first matching enforce rule with an ending decides; a rule that panics is
+//! taken out of service and the others go on; without a match nothing touches the heap.
+
+use super::Intent;
+use super::actions::{Counted, default_deny, outcome};
+use super::expr::EvalError;
+use super::frame::Frame;
+use super::limits::KeyPart;
+use super::memory::Memory;
+use super::read::remember;
+use super::schema::Scalar;
+use super::set::{LimitUse, Rule, RuleSet, Tables, TargetPlan};
+use super::sight::Sight;
+use super::source::file::{Mode, OnError};
+use crate::event::Value;
+use crate::verdict::{Decision, Fault, Match, OnFault, Verdict};
+use bumpalo::collections::Vec as BumpVec;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// What deciding needs besides a set.
+pub struct Services<'s> {
+    /// Nanoseconds on the clock of [`Intent::received_ns`].
+    pub ticks: &'s dyn Fn() -> u64,
+    /// What earlier intents said.
+    pub memory: &'s Memory,
+}
+
+/// How a rule fared.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Seen {
+    /// Its condition, if it was asked; without one it is not.
+    pub when: Option<Result<bool, EvalError>>,
+    /// Whether its limit was over, if it was asked.
+    pub over: Option<bool>,
+    /// Whether it matched.
+    pub matched: bool,
+    /// Whether the intent was decided before.
+    pub late: bool,
+}
+
+/// Watches rules being run.
+pub trait Watch {
+    /// A rule of the target, in order; also of those that were not asked.
+    fn rule(&mut self, index: usize, rule: &Rule, seen: &Seen, frame: &Frame<'_>) {
+        let _ = (index, rule, seen, frame);
+    }
+}
+
+/// Nobody watches.
+pub struct Unwatched;
+
+impl Watch for Unwatched {}
+
+/// What came of running the rules of a target.
+struct Ran<'a> {
+    /// Places of the rules that matched, in order, and whether they were late.
+    matched: BumpVec<'a, (usize, bool)>,
+    /// Place in `matched` of the enforce rule that decided.
+    decided: Option<usize>,
+    /// Rules that failed.
+    faults: BumpVec<'a, (usize, &'static str)>,
+    /// Whether there was no time left for the rest.
+    late: bool,
+}
+
+impl RuleSet {
+    /// The decision about one intent.
+    pub fn decide(
+        &self,
+        tables: &Tables,
+        intent: &Intent<'_>,
+        services: &Services<'_>,
+        watch: &mut impl Watch,
+    ) -> Decision {
+        let plain = Decision { rules_version: Some(Arc::clone(&self.version)), ..Decision::ALLOW };
+        let Some(target) = self.target(intent.known) else { return plain };
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            self.decide_target(target, tables, intent, services, watch)
+        }));
+        let mut decision = decided.unwrap_or_else(|_| {
+            let frame = Sight::new(self, tables, services.memory, intent, &target.places).frame();
+            let fault = Fault { rule_id: None, fault: "panic" };
+            Decision { faults: vec![fault], ..self.at_fault(target, intent, &frame) }
+        });
+        decision.rules_version = plain.rules_version;
+        decision
+    }
+
+    fn decide_target(
+        &self,
+        target: &TargetPlan,
+        tables: &Tables,
+        intent: &Intent<'_>,
+        services: &Services<'_>,
+        watch: &mut impl Watch,
+    ) -> Decision {
+        if target.remembered {
+            remember(intent, services.memory);
+        }
+        if target.rules.is_empty() {
+            return Decision::ALLOW;
+        }
+        let sight = Sight::new(self, tables, services.memory, intent, &target.places);
+        let frame = sight.frame();
+        let ran = self.run(target, tables, intent, services, &frame, watch);
+        if ran.matched.is_empty() && ran.faults.is_empty() && !ran.late {
+            return Decision::ALLOW;
+        }
+        self.concluded(target, intent, &frame, &ran)
+    }
+
+    /// Asks the rules of a target in order.
+    fn run<'f>(
+        &self,
+        target: &TargetPlan,
+        tables: &Tables,
+        intent: &Intent<'_>,
+        services: &Services<'_>,
+        frame: &Frame<'f>,
+        watch: &mut impl Watch,
+    ) -> Ran<'f> {
+        let mut ran = Ran {
+            matched: BumpVec::new_in(frame.arena),
+            decided: None,
+            faults: BumpVec::new_in(frame.arena),
+            late: false,
+        };
+        let clock = target.is_long(frame).then(|| (services.ticks)());
+        for &index in &target.rules {
+            let index = usize::from(index);
+            let rule = &self.rules[index];
+            let mut seen = Seen { late: ran.decided.is_some(), ..Seen::default() };
+            let skipped = (seen.late && rule.mode == Mode::Enforce) || rule.is_out_of_service();
+            if !skipped {
+                self.ask(index, tables, intent, frame, &mut seen, &mut ran);
+            }
+            watch.rule(index, rule, &seen, frame);
+            if seen.matched {
+                if rule.mode == Mode::Enforce && rule.actions.decides() {
+                    ran.decided = Some(ran.matched.len());
+                }
+                ran.matched.push((index, seen.late));
+            }
+            if let Some(start) = clock
+                && (services.ticks)().saturating_sub(start) > self.deadline_ns
+            {
+                ran.late = true;
+                break;
+            }
+        }
+        ran
+    }
+
+    /// Asks one rule; a panic counts as a failed condition and takes it out of service.
+    fn ask(
+        &self,
+        index: usize,
+        tables: &Tables,
+        intent: &Intent<'_>,
+        frame: &Frame<'_>,
+        seen: &mut Seen,
+        ran: &mut Ran<'_>,
+    ) {
+        let rule = &self.rules[index];
+        let asked = catch_unwind(AssertUnwindSafe(|| {
+            seen.when = rule.when.as_ref().map(|when| when.bool(frame));
+            let matched = match seen.when {
+                None => true,
+                Some(Ok(matched)) => matched,
+                Some(Err(_)) => {
+                    ran.faults.push((index, "error"));
+                    rule.on_error == OnError::Match
+                }
+            };
+            if !matched {
+                return false;
+            }
+            let Some(limit) = &rule.limit else { return true };
+            seen.over = over(limit, tables, intent, frame);
+            seen.over == Some(true)
+        }));
+        seen.matched = asked.unwrap_or_else(|_| {
+            rule.take_out_of_service();
+            ran.faults.push((index, "panic"));
+            rule.on_error == OnError::Match
+        });
+    }
+
+    /// The decision about what matched.
+    fn concluded(
+        &self,
+        target: &TargetPlan,
+        intent: &Intent<'_>,
+        frame: &Frame<'_>,
+        ran: &Ran<'_>,
+    ) -> Decision {
+        let counted = |place: usize| {
+            let rule = &self.rules[ran.matched[place].0];
+            Counted { id: &rule.id, actions: &rule.actions, on_error: rule.on_error }
+        };
+        let is_enforced = |place: usize| self.rules[ran.matched[place].0].mode == Mode::Enforce;
+        let last = ran.decided.map_or(ran.matched.len(), |decided| decided + 1);
+        let enforced: Vec<Counted<'_>> =
+            (0..last).filter(|place| is_enforced(*place)).map(counted).collect();
+        let mut decision = if ran.late && target.on_fault == OnFault::Deny && ran.decided.is_none() {
+            self.at_fault(target, intent, frame)
+        } else {
+            outcome(&enforced, &self.default_deny, intent, frame).into_decision(true)
+        };
+        if decision.verdict == Verdict::Allow && ran.decided.is_none() {
+            let ends = |place: &usize| self.rules[ran.matched[*place].0].actions.decides();
+            let last = (0..ran.matched.len()).find(ends).map_or(ran.matched.len(), |end| end + 1);
+            let would: Vec<Counted<'_>> = (0..last).map(counted).collect();
+            let would = outcome(&would, &self.default_deny, intent, frame).into_decision(false);
+            if would.verdict != Verdict::Allow {
+                decision = would;
+            }
+        }
+        decision.tags = tags(&enforced);
+        decision.matches = ran.matched.iter().map(|(index, late)| self.matched(*index, *late)).collect();
+        let faults = ran.faults.iter().map(|(index, fault)| Fault {
+            rule_id: Some(Arc::clone(&self.rules[*index].id)),
+            fault,
+        });
+        let mut faults: Vec<Fault> = faults.collect();
+        faults.append(&mut decision.faults);
+        if ran.late {
+            faults.push(Fault { rule_id: None, fault: "deadline" });
+        }
+        decision.faults = faults;
+        decision
+    }
+
+    fn matched(&self, index: usize, late: bool) -> Match {
+        let rule = &self.rules[index];
+        let action = rule.actions.word();
+        Match { rule_id: Arc::clone(&rule.id), mode: rule.mode.word(), action, late }
+    }
+
+    /// What is answered when the engine itself failed.
+    fn at_fault(&self, target: &TargetPlan, intent: &Intent<'_>, frame: &Frame<'_>) -> Decision {
+        match target.on_fault {
+            OnFault::Allow => Decision::ALLOW,
+            OnFault::Deny => default_deny(&self.default_deny, intent, frame).into_decision(true),
+        }
+    }
+}
+
+/// Whether the key is over the limit; `None` when all its parts are absent.
+fn over(
+    limit: &LimitUse,
+    tables: &Tables,
+    intent: &Intent<'_>,
+    frame: &Frame<'_>,
+) -> Option<bool> {
+    let mut parts = [KeyPart::Text(""); 4];
+    let mut any = false;
+    for (part, (field, scalar)) in parts.iter_mut().zip(&limit.key) {
+        let value = frame.value(*field);
+        any |= !value.is_absent();
+        // Absent reads as empty.
+        *part = match (scalar, value) {
+            (Scalar::Text, value) => KeyPart::Text(value.text().unwrap_or_default()),
+            (Scalar::Int, value) => KeyPart::Int(value.int().unwrap_or_default()),
+            (Scalar::Bool, value) => KeyPart::Bool(value == Value::Bool(true)),
+        };
+    }
+    if !any {
+        return None;
+    }
+    let parts = &parts[..limit.key.len()];
+    let provider = intent.known.plan.provider;
+    let asked = tables.limiters[limit.limiter].ask(parts, provider, intent.received_ns);
+    Some(asked.matches(limit.full_matches))
+}
+
+fn tags(counting: &[Counted<'_>]) -> Vec<Arc<str>> {
+    let mut tags: Vec<Arc<str>> = Vec::new();
+    for tag in counting.iter().flat_map(|rule| rule.actions.tags()) {
+        if !tags.contains(tag) {
+            tags.push(Arc::clone(tag));
+        }
+    }
+    tags
+}
