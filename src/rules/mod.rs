@@ -86,3 +86,6 @@ impl Rules for AllowAll {
         Decision::ALLOW
     }
 }
+
+#[cfg(test)]
+mod tests;
