@@ -23,6 +23,9 @@ mod scalar;
 mod then;
 mod tree;
 
+#[cfg(test)]
+mod tests;
+
 use super::problem::Problems;
 use file::RuleFile;
 use reader::{Reader, What};

@@ -69,7 +69,8 @@ fn found(node: &Node) -> String {
     }
 }
 
-fn cut(text: &str) -> &str {
+/// A number, cut where it gets long.
+pub(super) fn cut(text: &str) -> &str {
     text.get(..60).unwrap_or(text)
 }
 

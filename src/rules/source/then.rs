@@ -155,7 +155,7 @@ fn set(node: &Node, what: What<'_>, reader: &Reader<'_>) -> Option<ChangeAction>
 }
 
 fn set_item(node: &Node, reader: &Reader<'_>) -> Option<At<SetItem>> {
-    let what = What::Words("an entry of such a list");
+    let what = What::Words("an entry of the list");
     let value = match &node.kind {
         Kind::Plain(_, Core::Int(Some(value))) => SetItem::Int(*value),
         Kind::Plain(text, Core::Text) | Kind::Quoted(text) => {

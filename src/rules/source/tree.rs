@@ -8,7 +8,7 @@
 use super::super::problem::Position;
 use super::file::{Text, TextLayout};
 use super::lines::{Lines, number};
-use super::reader::{Reader, shown};
+use super::reader::{Reader, cut, shown};
 use super::scalar::{Core, meaning};
 use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
 use std::borrow::Cow;
@@ -370,5 +370,5 @@ fn key(node: Node, reader: &Reader<'_>) -> Key {
 }
 
 fn in_quotes(text: &Text) -> String {
-    format!("a key is a text, not {}; put it in quotes", text.value)
+    format!("a key is a text, not {}; put it in quotes", cut(&text.value))
 }
