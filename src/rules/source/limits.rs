@@ -61,7 +61,7 @@ fn limit(name: At<Arc<str>>, node: &Node, reader: &Reader<'_>) -> LimitDef {
     }
     limit.burst = limit.allow;
     if let Some(node) = reader.required(&fields, "per") {
-        let range = Duration::from_millis(10)..=Duration::from_secs(86_400);
+        let range = Duration::from_millis(10)..=Duration::from_hours(24);
         let form = "a duration from 10ms to 1d, such as 30s";
         let per = reader.duration(node, "per", range, form);
         limit.per = per.map_or(limit.per, |per| per.value);

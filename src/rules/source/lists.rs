@@ -59,22 +59,19 @@ fn list(name: &At<Arc<str>>, node: &Node, reader: &Reader<'_>) -> Option<ListDef
     let is_words = reader
         .required(&fields, "kind")
         .and_then(|node| reader.word(node, What::Key("kind"), &kinds));
-    let kind = match is_words {
-        Some(false) => {
-            for key in ["fold", "match"] {
-                if let Some((key, _)) = fields.pair(key) {
-                    let message =
-                        format!("{:?} is for lists of words; ids are compared exactly", key.value);
-                    reader.error(key.at, message);
-                }
+    let kind = if is_words == Some(false) {
+        for key in ["fold", "match"] {
+            if let Some((key, _)) = fields.pair(key) {
+                let message =
+                    format!("{:?} is for lists of words; ids are compared exactly", key.value);
+                reader.error(key.at, message);
             }
-            Some(ListKind::Ids)
         }
+        Some(ListKind::Ids)
+    } else {
         // Fold and match are looked at even where the kind is wrong.
-        _ => {
-            let words = words(&fields, reader);
-            is_words.map(|_| words)
-        }
+        let words = words(&fields, reader);
+        is_words.map(|_| words)
     };
     let source = source(&fields, kind.as_ref(), reader);
     Some(ListDef { name: name.clone(), kind: kind?, source })
@@ -97,12 +94,15 @@ fn words(fields: &Fields<'_, '_>, reader: &Reader<'_>) -> ListKind {
     ListKind::Words { fold, token }
 }
 
+/// One of the differences.
+type Part = fn(&mut Fold) -> &mut bool;
+
 fn fold(node: &Node, reader: &Reader<'_>) -> Fold {
     let mut fold = Fold { invisible: false, width: false, case: false, compat: false, gaps: false };
     let Some(entries) = reader.list(node, What::Key("fold"), 0..=usize::MAX) else {
         return Fold::DEFAULT;
     };
-    let words: [(&str, fn(&mut Fold) -> &mut bool); 5] = [
+    let words: [(&str, Part); 5] = [
         ("invisible", |fold| &mut fold.invisible),
         ("width", |fold| &mut fold.width),
         ("case", |fold| &mut fold.case),

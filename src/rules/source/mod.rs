@@ -33,6 +33,9 @@ use scalar::Core;
 use std::cell::Cell;
 use tree::{Kind, Node};
 
+/// Reads a section into the file.
+type Section = fn(&Node, &Reader<'_>, &mut RuleFile);
+
 /// Reads a rule file; every mistake in it is reported. `None` when the YAML cannot be read.
 pub fn read(bytes: &[u8], problems: &Problems) -> Option<RuleFile> {
     let reported = Cell::new(0);
@@ -51,7 +54,7 @@ pub fn read(bytes: &[u8], problems: &Problems) -> Option<RuleFile> {
     if let Some(node) = fields.get("defaults") {
         file.defaults = defaults::read(node, &reader);
     }
-    let sections: [(&str, fn(&Node, &Reader<'_>, &mut RuleFile)); 5] = [
+    let sections: [(&str, Section); 5] = [
         ("lists", lists::read),
         ("limits", limits::read),
         ("windows", limits::read_windows),

@@ -16,7 +16,7 @@ const BEFORE_MAX: usize = 60;
 /// Stands where a line was cut.
 const CUT: char = '…';
 
-/// A file that problems point into.
+/// A file that problems point into: the rule file, or one of its list files.
 #[derive(Debug)]
 pub struct Source<'a> {
     name: &'a str,
@@ -24,7 +24,8 @@ pub struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// `name` stands in front of every message. What is not UTF-8 in a file is best replaced before.
+    /// `name` stands in front of messages; of a list file it is the path as written in the rule file.
+    /// What is not UTF-8 in a file is best replaced before.
     #[must_use]
     pub fn new(name: &'a str, text: &'a str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -32,12 +33,13 @@ impl<'a> Source<'a> {
     }
 
     /// The line of a problem, then the line it is about and one with a caret where there is such
-    /// a line; each ends with a line feed.
+    /// a line; each ends with a line feed. A problem of another list file has no such line.
     #[must_use]
     pub fn render(&self, problem: &Problem) -> String {
         let mut out = headline(self.name, problem);
         out.push('\n');
-        if let Some(line) = self.lines.get(problem.at.line) {
+        let here = problem.file.as_deref().is_none_or(|file| file == self.name);
+        if here && let Some(line) = self.lines.get(problem.at.line) {
             excerpt(line, problem.at, &mut out);
         }
         out
@@ -45,8 +47,10 @@ impl<'a> Source<'a> {
 }
 
 /// `rules.yaml:31:12: rule flood: …`, `rules.yaml:9:3: warning: rule x: …`; without its line's end.
+/// `file` is the rule file's name; problems of list files begin with their own.
 #[must_use]
 pub fn headline(file: &str, problem: &Problem) -> String {
+    let file = problem.file.as_deref().unwrap_or(file);
     let Position { line, column } = problem.at;
     let mut out = format!("{file}:{line}:{column}: ");
     if problem.severity == Severity::Warning {
@@ -59,9 +63,10 @@ pub fn headline(file: &str, problem: &Problem) -> String {
     harmless(&out)
 }
 
-/// `{"file", "line", "column", "rule", "message"}`; `file` is the name of the file the problem is in.
+/// `{"file", "line", "column", "rule", "message"}`; `file` as for [`headline`].
 #[must_use]
 pub fn json(file: &str, problem: &Problem) -> serde_json::Value {
+    let file = problem.file.as_deref().unwrap_or(file);
     serde_json::json!({
         "file": file,
         "line": problem.at.line,
@@ -197,6 +202,16 @@ mod tests {
         assert_eq!(json("a", &problem(9, 3, Some("x"), "odd")), expected);
         let expected = serde_json::json!({"file": "a", "line": 9, "column": 3, "rule": null, "message": "odd"});
         assert_eq!(json("a", &problem(9, 3, None, "odd")), expected);
+    }
+
+    #[test]
+    fn a_problem_of_a_list_file_has_its_name_and_is_shown_in_it_only() {
+        let problem = Problem { file: Some(Arc::from("l.txt")), ..problem(2, 1, None, "odd") };
+        assert_eq!(json("rules.yaml", &problem)["file"], "l.txt");
+        let shown = Source::new("l.txt", "a\nb").render(&problem);
+        assert_eq!(shown, "l.txt:2:1: odd\nb\n^\n");
+        let shown = Source::new("rules.yaml", "a\nb").render(&problem);
+        assert_eq!(shown, "l.txt:2:1: odd\n");
     }
 
     #[test]

@@ -166,7 +166,7 @@ enum Key {
     Awaited,
     Read(Text),
     /// It was reported: its value is left out.
-    Refused(Position),
+    Refused,
 }
 
 struct Builder<'a, 'r> {
@@ -271,7 +271,7 @@ impl<'a, 'r> Builder<'a, 'r> {
             Some(Open::List(_, entries)) => entries.push(node),
             Some(Open::Map(_, map)) => match std::mem::take(&mut map.key) {
                 Key::Awaited => map.key = key(node, self.reader),
-                Key::Refused(_) => {}
+                Key::Refused => {}
                 Key::Read(key) => {
                     if let Kind::Plain(written, Core::Null) = &node.kind
                         && written.value.is_empty()
@@ -354,7 +354,7 @@ impl<'a, 'r> Builder<'a, 'r> {
 fn key(node: Node, reader: &Reader<'_>) -> Key {
     let message = match node.kind {
         Kind::Quoted(text) | Kind::Plain(text, Core::Text) => return Key::Read(text),
-        Kind::Bad => return Key::Refused(node.at),
+        Kind::Bad => return Key::Refused,
         Kind::Plain(text, Core::Null) => {
             if text.value.is_empty() {
                 "a key is missing".to_owned()
@@ -366,7 +366,7 @@ fn key(node: Node, reader: &Reader<'_>) -> Key {
         Kind::List(_) | Kind::Map(_) => "a key is a text, not a list or mapping".to_owned(),
     };
     reader.error(node.at, message);
-    Key::Refused(node.at)
+    Key::Refused
 }
 
 fn in_quotes(text: &Text) -> String {

@@ -4,6 +4,7 @@ use super::super::super::problem::{Position, Problems};
 use super::super::render::Source;
 use super::FULL;
 use proptest::prelude::*;
+use std::fmt::Write;
 
 /// What YAML gives a meaning, and what is none.
 const SIGNS: &[u8] = b"[]{}:,?|>&*!%'\"#~\\ \n\r\t-0a\xff\x00";
@@ -45,6 +46,11 @@ fn sized(bytes: usize, before: &str, part: &str, behind: &str) -> String {
     format!("{before}{}{behind}", part.repeat(times))
 }
 
+/// Mappings around one another, one per line.
+fn ladder(depth: usize) -> String {
+    (0..depth).flat_map(|depth| [" ".repeat(depth), "a:\n".to_owned()]).collect()
+}
+
 #[test]
 fn files_made_to_hurt_are_refused_at_a_place() {
     let mut corpus = vec![
@@ -56,7 +62,7 @@ fn files_made_to_hurt_are_refused_at_a_place() {
         "- ".repeat(100_000),
         "? ".repeat(100_000),
         "a: ".repeat(100_000),
-        (0..1000).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect(),
+        ladder(1000),
         full("", ":", ""),
         long("", ": ", ""),
         long("", "%", ""),
@@ -92,7 +98,7 @@ fn files_made_to_hurt_are_refused_at_a_place() {
     let mut bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned();
     for (name, before) in ('b'..='i').zip('a'..) {
         let copies = format!("*{before},").repeat(9);
-        bomb.push_str(&format!("{name}: &{name} [{copies}]\n"));
+        writeln!(bomb, "{name}: &{name} [{copies}]").expect("a string");
     }
     corpus.push(bomb);
     for text in corpus {
@@ -103,8 +109,6 @@ fn files_made_to_hurt_are_refused_at_a_place() {
 
 #[test]
 fn of_very_many_mistakes_a_thousand_are_reported() {
-    let found = survive(long("version: 1\nlimits: {}\nrules: [", "{},", "]").as_bytes());
-    assert_eq!(found.len(), 1, "too many rules end the reading: {found:?}");
     let rules = "- {}\n".repeat(2000);
     let found = survive(format!("version: 1\nrules:\n{rules}").as_bytes());
     assert_eq!(found.len(), 1001);

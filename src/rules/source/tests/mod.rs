@@ -1,8 +1,9 @@
 //! What rule files may say, where mistakes are, and that no file does harm.
 //!
-//! `yaml` is about the tree below the definitions, `shape` goes through the keys of a file, `values`
-//! looks at what comes out, `hostile` has files made to hurt and random ones.
+//! `yaml` is about the tree below the definitions, `shape` and `actions` go through the keys of a file,
+//! `values` looks at what comes out, `hostile` has files made to hurt and random ones.
 
+mod actions;
 mod hostile;
 mod shape;
 mod values;
@@ -12,7 +13,7 @@ use super::super::problem::Problems;
 use super::file::RuleFile;
 
 /// A file with every section and every key of the grammar.
-const FULL: &str = r##"version: 1
+const FULL: &str = r#"version: 1
 note: everything once
 defaults:
   mode: enforce
@@ -80,7 +81,7 @@ tests:
       refused_ids: []
       tags: [a]
       matched: [change]
-"##;
+"#;
 
 /// Reads a file without mistakes.
 fn good(text: &str) -> RuleFile {

@@ -86,7 +86,7 @@ fn limits_and_windows_are_read() {
     let limit = &file.limits[1];
     assert_eq!(
         (limit.per, limit.max_keys, limit.full_matches),
-        (Duration::from_secs(86_400), 7, true)
+        (Duration::from_hours(24), 7, true)
     );
     let [night, noon] = &file.windows[..] else { panic!("{file:?}") };
     assert_eq!(night.days, [true, false, false, false, true, true, true]);
