@@ -205,7 +205,7 @@ impl<'v> World<'v> {
         }
     }
 
-    fn folded(text: &str) -> String {
+    pub(in crate::rules) fn folded(text: &str) -> String {
         text.chars().filter(|c| *c != '\u{200B}').flat_map(char::to_lowercase).collect()
     }
 }

@@ -7,7 +7,9 @@
 //! * `properties` – what an expression tells about itself; no heap
 //! * `differential` – random conditions against the interpreter of the `cel` crate
 
+mod differential;
 mod messages;
+mod values;
 
 use super::testing::{Table, World};
 use super::{EvalError, Expr, ExprError, compile};
@@ -31,4 +33,23 @@ fn mistake(text: &str) -> (String, String) {
             (there.to_owned(), message.unwrap_or_default())
         }
     }
+}
+
+/// What a text gives on a request, as an author would read it.
+fn eval(text: &str, fill: impl FnOnce(&mut World<'_>)) -> Result<String, EvalError> {
+    let (expr, table) = compiled(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+    let arena = Bump::new();
+    let mut world = World::new(&table, &arena);
+    fill(&mut world);
+    let frame = world.frame();
+    let value = expr.value(&frame);
+    if expr.scalar() == Scalar::Bool {
+        assert_eq!(expr.bool(&frame).map(Value::Bool), value, "{text}");
+    }
+    value.map(|value| match value {
+        Value::Text(text) => format!("{text:?}"),
+        Value::Int(number) => number.to_string(),
+        Value::Bool(value) => value.to_string(),
+        other => panic!("{text} gives {other:?}"),
+    })
 }
