@@ -7,8 +7,11 @@
 //! * `properties` – what an expression tells about itself; no heap
 //! * `differential` – random conditions against the interpreter of the `cel` crate
 
+mod conformance;
 mod differential;
+mod limits;
 mod messages;
+mod properties;
 mod values;
 
 use super::testing::{Table, World};
