@@ -18,7 +18,7 @@ use std::time::Duration;
 /// Messages that are kept.
 pub const MESSAGES_MAX: usize = 100_000;
 /// How long a message is kept.
-pub const AGE_MAX: Duration = Duration::from_secs(60);
+pub const AGE_MAX: Duration = Duration::from_mins(1);
 /// Longest texts of a message, all together. Ids have some dozen bytes; a message with longer ones
 /// is not remembered, so that the whole stays within a hundred megabytes whatever is sent.
 pub const TEXT_BYTES_MAX: usize = 1024;

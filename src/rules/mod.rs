@@ -27,7 +27,7 @@ pub mod frame;
 pub mod limits;
 pub mod memory;
 #[cfg(test)]
-pub(crate) mod probe;
+mod probe;
 pub mod problem;
 pub mod read;
 pub mod run;

@@ -33,14 +33,14 @@ impl Schema {
             _ => format!("no kind of this rule has a field {name:?}"),
         };
         match Ctx::from_name(name) {
-            // Only the message's earlier callback tells where it goes.
-            Some(ctx) if ctx.needs_memory() => {
-                if kinds.contains(&"message.modify") {
-                    return format!("{subject}; ctx.{name} may know it");
-                }
+            Some(ctx) if !ctx.needs_memory() => {
+                return format!("{subject}, did you mean ctx.{name}?");
             }
-            Some(_) => return format!("{subject}, did you mean ctx.{name}?"),
-            None => {}
+            // Only the message's earlier callback tells where it goes.
+            Some(_) if kinds.contains(&"message.modify") => {
+                return format!("{subject}; ctx.{name} may know it");
+            }
+            _ => {}
         }
         let near = did_you_mean(name, self.carried(targets));
         if !near.is_empty() {
@@ -130,10 +130,7 @@ impl Schema {
             }
             let foreign = !targets.iter().any(|target| target.row == row);
             for (spelled, field, detour) in own_names(plan) {
-                let same = match any_case {
-                    true => spelled.eq_ignore_ascii_case(name),
-                    false => spelled == name,
-                };
+                let same = spelled == name || (any_case && spelled.eq_ignore_ascii_case(name));
                 if same && let Some(place) = carried.iter().position(|known| **known == *field) {
                     let found = (foreign, detour, place);
                     best = Some(best.map_or(found, |known| found.min(known)));
