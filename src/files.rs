@@ -1,13 +1,15 @@
-//! Reads the small files that an operator hands to the bridge: secrets, librdkafka properties,
-//! text.
+//! Reads the files that an operator hands to the bridge: secrets, librdkafka properties, text, rules.
 //!
-//! In: a path. Out: the text, its items or its `key=value` pairs. Every error names the path and,
+//! In: a path. Out: the text, its items, its `key=value` pairs, or its bytes; and a [`Stamp`] that
+//! tells when a file is another one. Every error names the path and,
 //! where there is one, the line; it never quotes what the file says, because the file may hold
 //! secrets. Invariant: no read is larger than the bound its caller names. Outside the journal this
 //! is the only place that touches the file system.
 
-use std::fs::File;
+use rustix::fs::OFlags;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Largest secret or properties file in bytes. Such files have a few lines; a larger one is a wrong
@@ -32,6 +34,12 @@ pub enum FileError {
         path: PathBuf,
         /// The bound.
         bytes_max: u64,
+    },
+    /// There is something that is no file: a directory, a pipe, a device.
+    #[error("{} is no file", path.display())]
+    NotAFile {
+        /// What is there.
+        path: PathBuf,
     },
     /// The file is not UTF-8.
     #[error("file {} is not UTF-8 text", path.display())]
@@ -78,6 +86,50 @@ pub fn read_text(path: &Path, bytes_max: u64) -> Result<String, FileError> {
         Some(rest) => rest.to_owned(),
         None => text,
     })
+}
+
+/// What tells one state of a file from the next, without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// Its size.
+    pub bytes: u64,
+    /// When it was written, in nanoseconds since 1970.
+    pub modified_ns: i128,
+}
+
+/// The stamp of the file at `path` now, also behind a symbolic link; `None` when there is nothing or
+/// it cannot be looked at.
+#[must_use]
+pub fn stamp(path: &Path) -> Option<Stamp> {
+    std::fs::metadata(path).ok().as_ref().map(stamp_of)
+}
+
+fn stamp_of(about: &Metadata) -> Stamp {
+    let modified_ns = i128::from(about.mtime()) * 1_000_000_000 + i128::from(about.mtime_nsec());
+    Stamp { bytes: about.len(), modified_ns }
+}
+
+/// Reads a whole file of at most `bytes_max` bytes. Waits for nobody: a pipe is refused, not read.
+///
+/// # Errors
+/// `Unreadable`, `NotAFile` or `TooLarge`.
+pub fn read_bytes(path: &Path, bytes_max: u64) -> Result<Vec<u8>, FileError> {
+    let unreadable = |source| FileError::Unreadable { path: path.to_owned(), source };
+    // A pipe that nobody writes to would keep the call from returning.
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).expect("a flag of open");
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(unreadable)?;
+    let about = file.metadata().map_err(unreadable)?;
+    if !about.is_file() {
+        return Err(FileError::NotAFile { path: path.to_owned() });
+    }
+    let too_large = || FileError::TooLarge { path: path.to_owned(), bytes_max };
+    if about.len() > bytes_max {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    // It may have grown meanwhile.
+    file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > bytes_max { Err(too_large()) } else { Ok(bytes) }
 }
 
 /// Reads a secret file: one item per line, trimmed, empty lines left out; commas belong to the
@@ -198,6 +250,39 @@ mod tests {
         assert_eq!(read_text(file.path(), 5).expect("at the bound"), "12345");
         let error = read_text(file.path(), 4).expect_err("above the bound");
         assert!(matches!(error, FileError::TooLarge { bytes_max: 4, .. }), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_without_waiting_for_it() {
+        let folder = tempfile::tempdir().expect("a temporary directory can be made");
+        let pipe = folder.path().join("pipe");
+        let (place, mode) = (rustix::fs::CWD, rustix::fs::Mode::from_raw_mode(0o600));
+        rustix::fs::mknodat(place, &pipe, rustix::fs::FileType::Fifo, mode, 0).expect("ours");
+        for path in [folder.path(), &pipe, Path::new("/dev/zero")] {
+            let error = read_bytes(path, 10).expect_err("no file");
+            assert!(matches!(error, FileError::NotAFile { .. }), "{error}");
+            assert_eq!(error.to_string(), format!("{} is no file", path.display()));
+        }
+    }
+
+    #[test]
+    fn bytes_are_read_whole_or_not_at_all() {
+        let file = file(b"\xff\xfe\n");
+        assert_eq!(read_bytes(file.path(), 3).expect("at the bound"), b"\xff\xfe\n");
+        let error = read_bytes(file.path(), 2).expect_err("above the bound");
+        assert!(matches!(error, FileError::TooLarge { bytes_max: 2, .. }), "{error}");
+        let error = read_bytes(Path::new("/nowhere/rules"), 2).expect_err("missing");
+        assert!(matches!(error, FileError::Unreadable { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_stamp_tells_a_file_from_what_it_was() {
+        let mut file = file(b"1");
+        let before = stamp(file.path()).expect("it is there");
+        assert_eq!((Some(before), before.bytes), (stamp(file.path()), 1));
+        file.write_all(b"2").expect("a temporary file can be written");
+        assert_ne!(stamp(file.path()), Some(before));
+        assert_eq!(stamp(Path::new("/nowhere/rules")), None);
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Examined {
 
     /// The catalogue with the operator's rows; without them when they have a mistake.
     pub(super) fn catalogue(&mut self) -> Arc<Catalogue> {
-        let catalogue = match self.config.catalogue.as_deref().map(with_extra) {
+        let catalogue = match self.config.policy.catalogue.as_deref().map(with_extra) {
             None => None,
             Some(Ok(catalogue)) => Some(catalogue),
             Some(Err(problems)) => {

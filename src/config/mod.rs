@@ -30,7 +30,6 @@ mod vars;
 mod tests;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 pub use crate::event::{EventFormat, TopicBy};
 pub use http::{Admin, Http};
@@ -39,7 +38,7 @@ pub use kafka::Kafka;
 pub use logging::{Log, LogFormat};
 pub use problems::{Problem, Problems};
 pub use properties::Property;
-pub use providers::{OpenIm, Tencent};
+pub use providers::{OpenIm, Policy, Tencent};
 pub use secret::Secret;
 pub use table::{SETTINGS, Setting};
 
@@ -64,8 +63,8 @@ pub struct Config {
     pub openim: OpenIm,
     /// Tencent Cloud Chat.
     pub tencent: Tencent,
-    /// `IMBRIDGE_CATALOGUE`: file with further commands, read by whoever compiles the catalogue.
-    pub catalogue: Option<PathBuf>,
+    /// Decisions, and the files of operators about them.
+    pub policy: Policy,
     /// What is allowed and probably not meant; `serve` logs each at start.
     pub warnings: Vec<String>,
 }
@@ -137,7 +136,7 @@ impl Config {
             journal: journal::read(vars.fill(), &mut reader),
             openim,
             tencent,
-            catalogue: providers::read_policy(vars.fill(), &mut reader),
+            policy: providers::read_policy(vars.fill(), &mut reader),
             warnings: Vec::new(),
         };
         more_checks(&vars, &mut reader);

@@ -1,8 +1,7 @@
 //! Settings of the two providers, and of what is decided and published about their callbacks.
 //!
-//! In: texts. Out: [`OpenIm`], [`Tencent`] and the path of the catalogue file. Invariant: the base
-//! paths are normalised and apart from each other, so that every URL belongs to at most one
-//! provider.
+//! In: texts. Out: [`OpenIm`], [`Tencent`] and [`Policy`]. Invariant: the base paths are normalised
+//! and apart from each other, so that every URL belongs to at most one provider.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use serde::Deserialize;
 
 use super::problems::quoted;
 use super::read::Reader;
+use crate::verdict::OnFault;
 
 /// Longest name of a deployment in characters: it stands in the `source` of every event.
 const DEPLOYMENT_CHARS_MAX: usize = 128;
@@ -33,6 +33,17 @@ pub struct Tencent {
     pub sign_age: Duration,
 }
 
+/// What is decided about callbacks, and by which files.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// `IMBRIDGE_RULES`: the rule file, read by whoever compiles it.
+    pub rules: Option<PathBuf>,
+    /// `IMBRIDGE_ON_FAULT`
+    pub on_fault: OnFault,
+    /// `IMBRIDGE_CATALOGUE`: file with further commands, read by whoever compiles the catalogue.
+    pub catalogue: Option<PathBuf>,
+}
+
 #[derive(Deserialize)]
 pub(super) struct ProviderVars {
     openim_path: Option<String>,
@@ -43,6 +54,7 @@ pub(super) struct ProviderVars {
 
 #[derive(Deserialize)]
 pub(super) struct PolicyVars {
+    rules: Option<String>,
     on_fault: Option<String>,
     client_ip: Option<String>,
     catalogue: Option<String>,
@@ -79,22 +91,18 @@ pub(super) fn read(vars: ProviderVars, reader: &mut Reader) -> (OpenIm, Tencent)
     (openim, tencent)
 }
 
-/// Checks the choices of which this version has one, and returns the path of the catalogue file.
-pub(super) fn read_policy(vars: PolicyVars, reader: &mut Reader) -> Option<PathBuf> {
-    let choices = [
-        ("IMBRIDGE_ON_FAULT", vars.on_fault, "allow", "deny"),
-        ("IMBRIDGE_CLIENT_IP", vars.client_ip, "keep", "drop"),
-    ];
-    for (name, given, supported, later) in choices {
-        let is_supported = reader.word(name, given, &[(supported, true), (later, false)]);
-        if !is_supported {
-            reader.problem(
-                name,
-                &format!("is {later:?}: not yet supported in this version, only {supported}"),
-            );
-        }
+/// Reads what stands for itself, and checks the choice of which this version has one.
+pub(super) fn read_policy(vars: PolicyVars, reader: &mut Reader) -> Policy {
+    let name = "IMBRIDGE_CLIENT_IP";
+    if !reader.word(name, vars.client_ip, &[("keep", true), ("drop", false)]) {
+        reader.problem(name, "is \"drop\": not yet supported in this version, only keep");
     }
-    vars.catalogue.map(PathBuf::from)
+    let words = [("allow", OnFault::Allow), ("deny", OnFault::Deny)];
+    Policy {
+        rules: vars.rules.map(PathBuf::from),
+        on_fault: reader.word("IMBRIDGE_ON_FAULT", vars.on_fault, &words),
+        catalogue: vars.catalogue.map(PathBuf::from),
+    }
 }
 
 fn base_path(name: &'static str, given: Option<String>, reader: &mut Reader) -> String {

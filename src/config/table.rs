@@ -467,19 +467,21 @@ pub const SETTINGS: &[Setting] = &[
         "path",
         "PEM file with the authority that must have signed the certificates of senders.",
     )),
-    not_yet(row(
+    row(
         Group::Policy,
         "IMBRIDGE_RULES",
         Off,
         "path",
-        "Rule file that decides before-callbacks. Without it every one is allowed.",
-    )),
+        "Rule file that decides before-callbacks; read again when it or one of its list files \
+         changes, on SIGHUP and on `POST /rules/reload`. Without it every one is allowed.",
+    ),
     row(
         Group::Policy,
         "IMBRIDGE_ON_FAULT",
         Text("allow"),
-        "`allow`; not yet `deny`",
-        "Answer to a before-callback that cannot be decided.",
+        "`allow` or `deny`",
+        "Answer to a before-callback that cannot be decided. Where the rules fail, `on_fault` of \
+         the rule file comes first.",
     ),
     row(
         Group::Policy,
