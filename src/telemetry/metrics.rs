@@ -9,6 +9,7 @@ use crate::catalogue::Catalogue;
 use crate::catalogue::plan::KindIndex;
 use crate::normalise::Reason;
 use crate::telemetry::maker::{Description, Maker};
+use crate::telemetry::rules::RuleMetrics;
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Registry, TextEncoder,
@@ -80,6 +81,8 @@ pub struct Metrics {
     pub decisions_dropped: IntCounterVec,
     /// Records of before-callbacks without an intent that were not written.
     pub records_dropped: IntCounterVec,
+    /// Decisions and rules.
+    pub rules: RuleMetrics,
     /// The journal's and the shipper's.
     pub journal: JournalMetrics,
     /// Kafka's.
@@ -166,6 +169,7 @@ impl Metrics {
                 "records_dropped_total",
                 "Records of before-callbacks whose body fits no case, not written for the same reason.",
             ),
+            rules: RuleMetrics::new(make, catalogue),
             journal: journal(make),
             kafka: kafka(make),
             registry: make.registry.clone(),

@@ -5,7 +5,9 @@ pub mod limiter;
 pub mod logging;
 pub mod maker;
 pub mod metrics;
+pub mod rules;
 
 pub use ledger::Ledger;
 pub use limiter::{Limiter, ReasonLimiters};
 pub use metrics::Metrics;
+pub use rules::RuleMetrics;
