@@ -16,7 +16,7 @@ use crate::config::{AckLevel, Config};
 use crate::dialect::door::{Door, Everybody};
 use crate::http::callbacks::Callbacks;
 use crate::http::{Gauges, Limits, Running, admin, bind, callbacks};
-use crate::intake::Intake;
+use crate::intake::{Intake, Verdicts};
 use crate::journal::Log;
 use crate::journal::storage::Storage;
 use crate::kafka::KafkaSettings;
@@ -25,7 +25,6 @@ use crate::rules::AllowAll;
 use crate::shipper::sink::KafkaSinks;
 use crate::shipper::{self, Shipper, ShipperHandle};
 use crate::telemetry::{Ledger, Limiter, Metrics, ReasonLimiters};
-use crate::verdict::OnFault;
 use anyhow::Context;
 use observer::MetricsObserver;
 use pages::AppPages;
@@ -122,10 +121,11 @@ impl App {
             ledger: Arc::clone(&ledger),
             hold: config.journal.hold,
             waits_for_kafka: config.journal.ack == AckLevel::Kafka,
-            on_fault: OnFault::Allow,
+            on_fault: config.policy.on_fault,
             refusals: ReasonLimiters::new(),
             oversize: Limiter::lines(OVERSIZE_LINES),
             dropped: Limiter::new(),
+            verdicts: Verdicts::default(),
         };
         let shared = Callbacks { intake, limits: limits(config), gauges: Arc::clone(&gauges) };
         let watch = tokio::task::spawn_local(watch::watch(Arc::clone(&log), config.journal.hold));

@@ -12,6 +12,7 @@
 mod round;
 mod tally;
 mod turn;
+mod verdicts;
 
 #[cfg(test)]
 mod stage;
@@ -41,6 +42,7 @@ use std::time::Duration;
 use tally::{Records, RecordsMark, Tally};
 pub use turn::Turn;
 use turn::{Late, Patience, Place};
+pub use verdicts::Verdicts;
 
 /// An arena or a batch that a large body has blown up beyond this is given back after the request.
 const SCRATCH_BYTES_KEPT: usize = 1 << 20;
@@ -72,6 +74,8 @@ pub struct Intake {
     pub oversize: Limiter,
     /// Gate of the log line about decision records that found no room.
     pub dropped: Limiter,
+    /// Tells what was decided.
+    pub verdicts: Verdicts,
 }
 
 /// What goes back to the sender.
@@ -352,6 +356,8 @@ impl Intake {
                 decisions.push(Decision::ALLOW);
                 continue;
             };
+            // Of one intent, as nearly all are, the time that is known will do.
+            let began_ns = if decisions.is_empty() { received_ns } else { clock::ticks() };
             let decision = self.rules.decide(&Intent {
                 known,
                 source: callback.source,
@@ -361,6 +367,7 @@ impl Intake {
                 arena,
                 given: None,
             });
+            self.verdicts.tell(&self.metrics, event, &decision, began_ns);
             self.write(callback, event, Some(&decision), batch, (records, tally));
             slots = known.slots;
             decisions.push(decision);

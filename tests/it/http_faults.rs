@@ -11,7 +11,7 @@ use imbridge::call::{Parameter, RawCall};
 use imbridge::dialect::door::{Authenticator, Door, Everybody, Refusal};
 use imbridge::http::callbacks::{self, Callbacks};
 use imbridge::http::{self, Gauges, Limits};
-use imbridge::intake::Intake;
+use imbridge::intake::{Intake, Verdicts};
 use imbridge::journal::memory::MemoryLog;
 use imbridge::journal::{AppendError, Aside, Folder, Log, Read, Sequence, Usage};
 use imbridge::normalise::{Normaliser, Settings};
@@ -84,6 +84,7 @@ impl Port {
             refusals: ReasonLimiters::new(),
             oversize: Limiter::new(),
             dropped: Limiter::new(),
+            verdicts: Verdicts::default(),
         };
         let limits = Limits {
             body_bytes_max: 1 << 20,

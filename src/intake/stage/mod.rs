@@ -5,7 +5,7 @@
 
 pub(super) mod double;
 
-use super::{Intake, Outgoing, Received, Seat, Turn};
+use super::{Intake, Outgoing, Received, Seat, Turn, Verdicts};
 use crate::call::{Headers, Provider, RawCall};
 use crate::catalogue::Catalogue;
 use crate::clock;
@@ -90,6 +90,7 @@ impl Stage {
             refusals: ReasonLimiters::new(),
             oversize: Limiter::new(),
             dropped: Limiter::new(),
+            verdicts: Verdicts::default(),
         };
         let turn = intake.turn();
         Self { log, intake: Rc::new(intake), turn }
