@@ -13,7 +13,7 @@ use super::scope::Scope;
 use crate::event::Value;
 use crate::rules::frame::{FieldId, Frame, ListId, RegexId, VarId, WindowId};
 use crate::rules::schema::Scalar;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::ops::Range;
 
 /// A compiled expression.
@@ -180,7 +180,10 @@ impl Expr {
 
 impl fmt::Debug for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Expr").field("source", &self.source).field("ir", &self.ir).finish()
+        f.debug_struct("Expr")
+            .field("source", &self.source)
+            .field("ir", &self.ir)
+            .finish_non_exhaustive()
     }
 }
 
@@ -207,13 +210,10 @@ fn rendered(value: Value<'_>) -> String {
             items
                 .iter()
                 .map(|item| {
-                    let mut text = String::from("{");
-                    for (place, (name, value)) in item.iter().enumerate() {
-                        let comma = if place == 0 { "" } else { ", " };
-                        // Writing to a text cannot fail.
-                        let _ = write!(text, "{comma}{name}: {}", rendered(*value));
-                    }
-                    text + "}"
+                    let member =
+                        |(name, value): &(&str, _)| format!("{name}: {}", rendered(*value));
+                    let members: Vec<String> = item.iter().map(member).collect();
+                    format!("{{{}}}", members.join(", "))
                 })
                 .collect(),
         ),

@@ -392,7 +392,7 @@ impl Reader<'_> {
         let is_pair = open.kind == TokenKind::Open && open.pair == self.first_at(span.end);
         let round = &self.text[open.start..open.end] == "(";
         let of_call = before.checked_sub(1).is_some_and(|name| self.is_called(name));
-        (is_pair && round && !of_call).then(|| open.start..close.end)
+        (is_pair && round && !of_call).then_some(open.start..close.end)
     }
 
     /// Whether a bracket behind this token belongs to a call.

@@ -12,7 +12,7 @@ const SEARCH: u64 = 1;
 const FOLD: u64 = 20;
 const HITS: u64 = 50;
 /// Characters of texts that are no field, or a field without a cap of its own.
-pub const OTHER_CHARS: u64 = 256;
+pub(super) const OTHER_CHARS: u64 = 256;
 /// Rounds of a loop at most.
 pub(super) const ROUNDS_MAX: usize = 1000;
 
@@ -62,8 +62,11 @@ impl Sum<'_> {
 
     fn test(&mut self, test: &Test) -> u64 {
         match test {
-            Test::Const(_) | Test::Fail(_) | Test::Window(_) => NODE,
-            Test::Has(_) | Test::HasMember(_) => NODE,
+            Test::Const(_)
+            | Test::Fail(_)
+            | Test::Window(_)
+            | Test::Has(_)
+            | Test::HasMember(_) => NODE,
             Test::Read(source) => self.source(source),
             Test::Not(inner) | Test::BoolAmong(inner, _) => NODE + self.test(inner),
             Test::And(terms) | Test::Or(terms) => {

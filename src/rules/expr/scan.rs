@@ -173,8 +173,7 @@ impl<'t> Scanner<'t> {
         let long = rest[prefix..].starts_with(&triple);
         let mark = if long { triple.as_str() } else { quote };
         let mut at = self.at + prefix + mark.len();
-        loop {
-            let Some(next) = self.text[at..].chars().next() else { break };
+        while let Some(next) = self.text[at..].chars().next() {
             if self.text[at..].starts_with(mark) {
                 return Ok((TokenKind::Text, at + mark.len()));
             }
@@ -192,7 +191,7 @@ impl<'t> Scanner<'t> {
         let behind = &self.text[at + 1..];
         let letter = behind.chars().next().unwrap_or_default();
         let digits = |count: usize, radix: u32| {
-            let from = if radix == 8 { 0 } else { 1 };
+            let from = usize::from(radix != 8);
             let digits = behind.get(from..from + count)?;
             let all = digits.chars().all(|c| c.is_digit(radix));
             let code = if all { u32::from_str_radix(digits, radix).ok() } else { None };

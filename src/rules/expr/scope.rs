@@ -54,6 +54,6 @@ pub(super) fn as_bool(value: Value<'_>) -> bool {
 }
 
 #[inline]
-pub(super) fn as_list<'a>(value: Value<'a>) -> &'a [Value<'a>] {
+pub(super) fn as_list(value: Value<'_>) -> &[Value<'_>] {
     if let Value::List(list) = value { list } else { &[] }
 }

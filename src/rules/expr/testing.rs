@@ -33,8 +33,8 @@ pub(in crate::rules) enum Holds {
 }
 
 /// Words as fields have them.
-pub(in crate::rules) fn words(words: &[&str]) -> Option<Words> {
-    Some(words.iter().map(|word| Box::from(*word)).collect())
+pub(in crate::rules) fn words(words: &[&str]) -> Words {
+    words.iter().map(|word| Box::from(*word)).collect()
 }
 
 impl Table {
@@ -46,7 +46,7 @@ impl Table {
             table.add(Root::Msg, name, plain(Scalar::Text), None);
         }
         let kinds = words(&["text", "image", "typing", "audio"]);
-        table.add(Root::Msg, "content_type", plain(Scalar::Text), kinds);
+        table.add(Root::Msg, "content_type", plain(Scalar::Text), Some(kinds));
         for name in ["sequence", "burn_seconds"] {
             table.add(Root::Msg, name, plain(Scalar::Int), None);
         }
@@ -58,14 +58,14 @@ impl Table {
         let item = |name: &str, scalar, words| ItemField { name: name.into(), scalar, words };
         let members = [
             item("user_id", Scalar::Text, None),
-            item("role", Scalar::Text, words(&["owner", "admin", "member"])),
+            item("role", Scalar::Text, Some(words(&["owner", "admin", "member"]))),
             item("level", Scalar::Int, None),
             item("muted", Scalar::Bool, None),
         ];
         table.add(Root::Msg, "members", Type::Items(members.into()), None);
         table.add(Root::Raw, "roleLevel", plain(Scalar::Int), None);
         table.add(Root::Raw, "GiftWater.Count", plain(Scalar::Int), None);
-        table.add(Root::Ctx, "provider", plain(Scalar::Text), words(&["openim", "tencent"]));
+        table.add(Root::Ctx, "provider", plain(Scalar::Text), Some(words(&["openim", "tencent"])));
         table.add(Root::Ctx, "deployment", plain(Scalar::Text), None);
         table.lists.push(("staff", Holds::Ids, vec!["s1", "s2"]));
         table.lists.push(("banned", Holds::Words, vec!["casino", "赌博"]));

@@ -3,7 +3,7 @@
 use super::super::ast::{Kind, Node, Part};
 use super::super::ir::{Number, Search, Test, Words};
 use super::super::{ExprError, fold, wrong};
-use super::names::{Asked, ROOTS};
+use super::names::{Asked, ROOTS, list_name};
 use super::{Checker, Element, ElementKind, Got};
 use crate::rules::problem::did_you_mean;
 
@@ -73,7 +73,7 @@ impl Checker<'_> {
         args: &[Node],
     ) -> Result<Got, ExprError> {
         let Some(target) = target else { return self.function(name, args) };
-        if self.list_name(target).is_some() {
+        if list_name(target).is_some() {
             // Its own message tells where lists stand.
             self.value(target)?;
         }
@@ -172,13 +172,10 @@ impl Checker<'_> {
     }
 
     fn matches(&mut self, text: Words, arg: &Node) -> Result<Test, ExprError> {
-        let pattern = match self.string(arg, "a pattern is a string")? {
-            Words::Const(pattern) => pattern,
-            _ => {
-                let shown = self.shown(arg);
-                let message = format!("a pattern is a constant, {shown} is computed");
-                return Err(wrong(arg.at, message));
-            }
+        let Words::Const(pattern) = self.string(arg, "a pattern is a string")? else {
+            let shown = self.shown(arg);
+            let message = format!("a pattern is a constant, {shown} is computed");
+            return Err(wrong(arg.at, message));
         };
         let regex = self.names.regex(&pattern).map_err(|message| wrong(arg.at, message))?;
         self.reads.regex(regex);
@@ -186,7 +183,7 @@ impl Checker<'_> {
     }
 
     fn hits(&mut self, text: Words, arg: &Node) -> Result<Test, ExprError> {
-        let Some(parts) = self.list_name(arg) else {
+        let Some(parts) = list_name(arg) else {
             let shown = self.shown(arg);
             let message = format!("hits looks for a list of words, hits(lists.…), {shown} is none");
             return Err(wrong(arg.at, message));

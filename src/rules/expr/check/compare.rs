@@ -3,6 +3,7 @@
 use super::super::ast::{Comparison, Kind, Node};
 use super::super::ir::Test;
 use super::super::{ExprError, fold, wrong};
+use super::names::list_name;
 use super::{Checker, Got, Value};
 use crate::rules::problem::did_you_mean;
 use crate::rules::schema::{Scalar, Words};
@@ -16,8 +17,8 @@ impl Checker<'_> {
     ) -> Result<Got, ExprError> {
         let (l, r) = (self.left(left, how.sign())?, self.value(right)?);
         if how.is_equality() {
-            self.known_word(left, &l.words, right)?;
-            self.known_word(right, &r.words, left)?;
+            self.known_word(left, l.words.as_ref(), right)?;
+            self.known_word(right, r.words.as_ref(), left)?;
         }
         Ok(Got::Bool(match (l.got, r.got) {
             (Got::Text(l), Got::Text(r)) => fold::compare_texts(how, l, r),
@@ -65,7 +66,7 @@ impl Checker<'_> {
 
     pub(super) fn is_in(&mut self, left: &Node, right: &Node) -> Result<Got, ExprError> {
         let value = self.left(left, "in")?;
-        if let Some(parts) = self.list_name(right) {
+        if let Some(parts) = list_name(right) {
             let Got::Text(text) = value.got else {
                 return Err(self.mistyped(left, "lists hold strings", &value.got));
             };
@@ -76,7 +77,7 @@ impl Checker<'_> {
             return self.among(left, value, right, constants);
         }
         let there = self.value(right)?;
-        self.known_word(right, &there.words, left)?;
+        self.known_word(right, there.words.as_ref(), left)?;
         Ok(Got::Bool(match (value.got, there.got) {
             (Got::Text(text), Got::List(field, Scalar::Text)) => Test::TextIn(text, field),
             (Got::Int(number), Got::List(field, Scalar::Int)) => Test::IntIn(number, field),
@@ -117,7 +118,7 @@ impl Checker<'_> {
             return Err(wrong(list.at, "a list holds 1 to 64 constants, this one is empty"));
         }
         for constant in constants {
-            self.known_word(left, &value.words, constant)?;
+            self.known_word(left, value.words.as_ref(), constant)?;
         }
         Ok(Got::Bool(match value.got {
             Got::Text(text) => fold::text_among(
@@ -180,23 +181,20 @@ impl Checker<'_> {
         if !self.text[left.span.start..].starts_with('!') {
             return self.value(left);
         }
-        match self.value(operand)?.got {
-            Got::Bool(test) => Ok(Got::Bool(fold::not(test)).into()),
-            _ => {
-                let shown = self.shown(operand);
-                let message = format!(
-                    "!{shown} {sign} … means (!{shown}) {sign} …; write !({shown} {sign} …)"
-                );
-                Err(wrong(left.at, message))
-            }
+        if let Got::Bool(test) = self.value(operand)?.got {
+            return Ok(Got::Bool(fold::not(test)).into());
         }
+        let shown = self.shown(operand);
+        let message =
+            format!("!{shown} {sign} … means (!{shown}) {sign} …; write !({shown} {sign} …)");
+        Err(wrong(left.at, message))
     }
 
     /// A constant that is compared with something of which all words are known.
     fn known_word(
         &self,
         field: &Node,
-        words: &Option<Words>,
+        words: Option<&Words>,
         constant: &Node,
     ) -> Result<(), ExprError> {
         let (Some(words), Kind::Text(constant_text)) = (words, &constant.kind) else {

@@ -60,14 +60,6 @@ impl Checker<'_> {
         self.element.as_ref().is_some_and(|element| *element.name == *name)
     }
 
-    /// A list of the file behind `lists.`, if the node is one.
-    pub(super) fn list_name<'n>(&self, node: &'n Node) -> Option<&'n [Part]> {
-        match &node.kind {
-            super::Kind::Path(parts) if &*parts[0].name == "lists" => Some(&parts[1..]),
-            _ => None,
-        }
-    }
-
     /// The list of ids behind `in`.
     pub(super) fn ids(&mut self, at: usize, parts: &[Part]) -> Result<ListId, ExprError> {
         let part = list_part(at, parts)?;
@@ -214,6 +206,14 @@ impl Checker<'_> {
             format!("no name {name:?}{}", or_roots(hint))
         };
         wrong(root.at, message)
+    }
+}
+
+/// What stands behind `lists.`, if the node begins with it.
+pub(super) fn list_name(node: &Node) -> Option<&[Part]> {
+    match &node.kind {
+        super::Kind::Path(parts) if &*parts[0].name == "lists" => Some(&parts[1..]),
+        _ => None,
     }
 }
 

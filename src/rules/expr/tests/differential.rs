@@ -199,7 +199,7 @@ impl Author {
                 let mut pattern = "({0}".to_owned();
                 for place in 1..count {
                     let sign = self.pick(&["+", "-", "*", "/", "%"]);
-                    pattern.push_str(&format!(" {sign} {{{place}}}"));
+                    pattern = format!("{pattern} {sign} {{{place}}}");
                 }
                 put(&(pattern + ")"), &terms)
             }
@@ -370,7 +370,7 @@ fn context<'c>(env: &Arc<Env>, world: &World<'_>) -> Context<'c, 'c> {
     context
 }
 
-fn fill<'v>(world: &mut World<'v>, rng: &mut Rng) {
+fn fill(world: &mut World<'_>, rng: &mut Rng) {
     for (place, (_, _, info)) in world.table.fields.iter().enumerate() {
         world.values[place] = value(rng, world.arena, &info.kind, info.words.is_some());
     }

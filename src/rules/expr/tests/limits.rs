@@ -236,9 +236,9 @@ const GOOD: [&str; 8] = [
     r#"msg.sender_id in ["a", "b"] && msg.content_type == "text""#,
     r#"msg.members.exists(m, m.role == "owner" && m.level > 0x1F) // why"#,
     r#"!(msg.text.fold().hits(lists.banned)) || msg.text.matches(r"^\d+$")"#,
-    r#"has(msg.nickname) ? size(msg.nickname) > 5 : -msg.sequence % 7 == 0"#,
-    r#"msg.mentions[size(msg.mentions) - 1].lowerAscii().startsWith('ü\u00e9')"#,
-    r#"(now - 5) / 1000 >= raw.GiftWater.Count * 2 + vars.length"#,
+    "has(msg.nickname) ? size(msg.nickname) > 5 : -msg.sequence % 7 == 0",
+    r"msg.mentions[size(msg.mentions) - 1].lowerAscii().startsWith('ü\u00e9')",
+    "(now - 5) / 1000 >= raw.GiftWater.Count * 2 + vars.length",
     r#"windows.night && vars.who in lists.staff && "x" in msg.mentions"#,
     "'''a\nb''' != \"\"\"c\"\"\" || ctx.provider == 'openim'",
 ];

@@ -98,7 +98,7 @@ fn an_empty_request_answers_everything() {
         ("size(msg.mentions) + msg.members.size() + msg.text.size()", "0"),
         (r#""" in msg.mentions"#, "false"),
         (r#"msg.text.contains("")"#, "true"),
-        (r#"msg.text.fold().lowerAscii()"#, "\"\""),
+        ("msg.text.fold().lowerAscii()", "\"\""),
         ("msg.text.hits(lists.banned)", "false"),
         ("msg.sender_id in lists.staff", "false"),
         ("now", "0"),
@@ -224,7 +224,7 @@ fn loops_see_elements_and_fields_of_items() {
         r#"msg.members.exists(m, m.user_id in ["u2", "x"] && !m.muted)"#,
         "msg.members.exists(m, m.user_id in msg.mentions)",
         r#"msg.members.exists(m, m.role in ["owner"]) && msg.members.exists(m, m.role < "p")"#,
-        r#"msg.members.exists(m, m.user_id in lists.staff || msg.sender_id in lists.staff)"#,
+        "msg.members.exists(m, m.user_id in lists.staff || msg.sender_id in lists.staff)",
     ]);
 }
 
