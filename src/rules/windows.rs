@@ -200,9 +200,9 @@ mod tests {
 
     #[test]
     fn one_over_midnight_belongs_to_the_day_it_begins() {
-        let window = window("Asia/Shanghai", FRIDAY, "22:00", "07:00");
+        let of_friday = window("Asia/Shanghai", FRIDAY, "22:00", "07:00");
         check(
-            &window,
+            &of_friday,
             &[
                 ("2025-03-07T06:00:00+08:00", false),
                 ("2025-03-07T21:59:00+08:00", false),
@@ -215,8 +215,8 @@ mod tests {
         );
         // Sunday's goes on into Monday.
         let sunday = [false, false, false, false, false, false, true];
-        let window = super::tests::window("UTC", sunday, "22:00", "07:00");
-        check(&window, &[("2025-03-10T03:00:00Z", true), ("2025-03-09T03:00:00Z", false)]);
+        let of_sunday = window("UTC", sunday, "22:00", "07:00");
+        check(&of_sunday, &[("2025-03-10T03:00:00Z", true), ("2025-03-09T03:00:00Z", false)]);
     }
 
     #[test]
@@ -239,9 +239,9 @@ mod tests {
 
     #[test]
     fn an_hour_that_daylight_saving_repeats_is_inside_twice() {
-        let window = window("America/New_York", WEEK, "01:00", "02:00");
+        let hour = window("America/New_York", WEEK, "01:00", "02:00");
         check(
-            &window,
+            &hour,
             &[
                 ("2024-11-03T00:59:59-04:00", false),
                 ("2024-11-03T01:30:00-04:00", true),
@@ -251,9 +251,9 @@ mod tests {
                 ("2024-11-03T02:00:00-05:00", false),
             ],
         );
-        let window = super::tests::window("America/New_York", WEEK, "01:30", "01:45");
+        let quarter = window("America/New_York", WEEK, "01:30", "01:45");
         check(
-            &window,
+            &quarter,
             &[
                 ("2024-11-03T01:44:59-04:00", true),
                 ("2024-11-03T01:50:00-04:00", false),
