@@ -9,7 +9,7 @@ use super::super::frame::Frame;
 use super::super::source::file::OnError;
 use super::able::{Way, way};
 use super::deny::{DefaultDeny, Deny};
-use super::field::{Made, RuleChange, make, masks, removals};
+use super::field::{Made, RuleChange, Rules, make, masks, removals};
 use super::message::mask_message;
 use super::users::make_each;
 use super::{Actions, Ending};
@@ -17,6 +17,7 @@ use crate::catalogue::plan::{ModifyForm, ModifyPlan, Plan, ReplyPlan};
 use crate::event::Value;
 use crate::normalise::request::{is_open, is_shut};
 use crate::verdict::{Change, Decision, Fault, Verdict};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// A rule whose actions count.
@@ -138,23 +139,21 @@ struct Found {
     changes: Vec<(String, Change)>,
     refused: Vec<String>,
     /// Rules that had a part in something that was made.
-    rules: Vec<usize>,
+    rules: Rules,
     /// Rules that could not mask something.
-    unmaskable: Vec<usize>,
+    unmaskable: Rules,
     /// Of lists of which nothing would be left: the first rule that took something out.
-    emptied_by: Vec<usize>,
+    emptied_by: Rules,
 }
 
 impl Found {
     fn outcome(
-        mut self,
+        self,
         counting: &[Counted<'_>],
         default: &DefaultDeny,
         reply: &ReplyPlan,
         frame: &Frame<'_>,
     ) -> Outcome {
-        self.unmaskable.sort_unstable();
-        self.unmaskable.dedup();
         let fault = |rule: &usize| Fault {
             rule_id: Some(Arc::clone(counting[*rule].id)),
             fault: "unmaskable",
@@ -173,7 +172,7 @@ impl Found {
         } else {
             return Outcome { faults, ..Outcome::default() };
         };
-        let rule_id = self.rules.iter().min().map(|rule| Arc::clone(counting[*rule].id));
+        let rule_id = self.rules.first().map(|rule| Arc::clone(counting[*rule].id));
         let (changes, refused_ids) = (self.changes, self.refused);
         Outcome { verdict, rule_id, changes, refused_ids, faults, ..Outcome::default() }
     }
@@ -218,13 +217,13 @@ impl<'c, 'a, 'f> Combine<'c, 'a, 'f> {
             _ => {
                 let Made { value, rules, emptied_by } =
                     make(value, changes, modify.nonempty, self.frame);
-                self.found.emptied_by.extend(emptied_by.iter().min());
+                self.found.emptied_by.extend(emptied_by.first());
                 self.made(&modify.field, value.map(Change::Value), rules);
             }
         }
     }
 
-    fn made(&mut self, field: &str, change: Option<Change>, rules: Vec<usize>) {
+    fn made(&mut self, field: &str, change: Option<Change>, rules: Rules) {
         if let Some(change) = change {
             self.found.changes.push((field.to_owned(), change));
             self.found.rules.extend(rules);
@@ -234,12 +233,14 @@ impl<'c, 'a, 'f> Combine<'c, 'a, 'f> {
     /// Ids that any rule takes out of a list of whom the answer can refuse some.
     fn refuse(&mut self, field: &str, changes: &[RuleChange<'_>]) {
         let Value::List(ids) = self.value(field) else { return };
+        let mut refused = HashSet::new();
         for id in ids.iter().filter_map(Value::text) {
             let mut by = removals(changes).filter(|(_, removal)| removal.has(id, self.frame));
             let Some((first, _)) = by.next() else { continue };
-            self.found.rules.push(first);
+            self.found.rules.insert(first);
             self.found.rules.extend(by.map(|(rule, _)| rule));
-            if !self.found.refused.iter().any(|known| known == id) {
+            // By hash: an invitation may name very many.
+            if refused.insert(id) {
                 self.found.refused.push(id.to_owned());
             }
         }

@@ -10,6 +10,10 @@ use super::masks::{RuleMask, masked};
 use super::{Action, Bounds, Change, Removal};
 use crate::event::Value;
 use serde_json::Value as Json;
+use std::collections::BTreeSet;
+
+/// Places of rules among those that count.
+pub(super) type Rules = BTreeSet<usize>;
 
 /// A change and the place of its rule among those that count.
 pub(super) type RuleChange<'c> = (usize, &'c Change);
@@ -19,10 +23,10 @@ pub(super) type RuleChange<'c> = (usize, &'c Change);
 pub(super) struct Made {
     /// The new value; `None` when it is the old one.
     pub(super) value: Option<Json>,
-    /// Rules that had a part in it; maybe in no order, maybe twice.
-    pub(super) rules: Vec<usize>,
+    /// Rules that had a part in it.
+    pub(super) rules: Rules,
     /// Rules that took something out of a list of which nothing is left; empty when something is.
-    pub(super) emptied_by: Vec<usize>,
+    pub(super) emptied_by: Rules,
 }
 
 /// A value on its way.
@@ -113,7 +117,7 @@ fn first_set(
     working: &mut Working,
     value: Value<'_>,
     changes: &[RuleChange<'_>],
-    rules: &mut Vec<usize>,
+    rules: &mut Rules,
 ) {
     let set = changes.iter().find_map(|(rule, change)| match &change.action {
         Action::Set(constant) => Some((*rule, Some(constant))),
@@ -123,24 +127,24 @@ fn first_set(
     match set {
         Some((rule, Some(constant))) if !constant.is(value) => {
             *working = Working::of_json(constant.json());
-            rules.push(rule);
+            rules.insert(rule);
         }
         // What is absent or empty already is left alone.
         Some((rule, None)) if value.text().is_some_and(|text| !text.is_empty()) => {
             *working = Working::Single(Json::from(""));
-            rules.push(rule);
+            rules.insert(rule);
         }
         _ => {}
     }
 }
 
-fn clamp(number: i64, changes: &[RuleChange<'_>], rules: &mut Vec<usize>) -> i64 {
+fn clamp(number: i64, changes: &[RuleChange<'_>], rules: &mut Rules) -> i64 {
     let mut common = Bounds::ALL;
     for (rule, change) in changes {
         if let Action::Clamp(bounds) = change.action {
             common = common.and(bounds);
             if !bounds.holds(number) {
-                rules.push(*rule);
+                rules.insert(*rule);
             }
         }
     }
@@ -152,13 +156,13 @@ fn remove(
     items: &mut Vec<Json>,
     changes: &[RuleChange<'_>],
     frame: &Frame<'_>,
-    rules: &mut Vec<usize>,
-) -> Vec<usize> {
-    let mut taken = Vec::new();
+    rules: &mut Rules,
+) -> Rules {
+    let mut taken = Rules::new();
     for (rule, removal) in removals(changes) {
         let goes = |item: &Json| item.as_str().is_some_and(|id| removal.has(id, frame));
         if items.iter().any(goes) {
-            taken.push(rule);
+            taken.insert(rule);
         }
     }
     let goes = |id: &str| removals(changes).any(|(_, removal)| removal.has(id, frame));

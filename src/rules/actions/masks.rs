@@ -5,6 +5,7 @@
 //! outside of all spans.
 
 use super::super::frame::Frame;
+use super::field::Rules;
 use super::{Mask, Masked};
 use std::ops::Range;
 
@@ -17,7 +18,7 @@ pub(super) fn masked(
     text: &str,
     masks: &[RuleMask<'_>],
     frame: &Frame<'_>,
-    rules: &mut Vec<usize>,
+    rules: &mut Rules,
 ) -> Option<String> {
     let spans: Vec<Vec<Range<usize>>> =
         masks.iter().map(|(_, mask)| spans_of(text, mask, frame)).collect();
@@ -27,7 +28,7 @@ pub(super) fn masked(
     for ((rule, mask), spans) in masks.iter().zip(&spans) {
         let differs = |span: &Range<usize>| text[span.clone()].chars().any(|c| c != mask.with);
         if spans.iter().any(differs) {
-            rules.push(*rule);
+            rules.insert(*rule);
         }
     }
     Some(covered)
@@ -76,19 +77,26 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn covered(text: &str, masks: &[(char, &[Range<usize>])]) -> Option<String> {
-        cover(text, masks)
+    /// `masks`: signs with their spans.
+    fn covered(text: &str, masks: &[(char, &[(usize, usize)])]) -> Option<String> {
+        let spans: Vec<Vec<Range<usize>>> = masks
+            .iter()
+            .map(|(_, spans)| spans.iter().map(|(start, end)| *start..*end).collect())
+            .collect();
+        let masks: Vec<(char, &[Range<usize>])> =
+            masks.iter().zip(&spans).map(|((sign, _), spans)| (*sign, &**spans)).collect();
+        cover(text, &masks)
     }
 
     #[test]
     fn overlapping_spans_are_covered_once_and_the_first_mask_gives_the_sign() {
-        assert_eq!(covered("abcdef", &[('*', &[1..3, 2..4])]).as_deref(), Some("a***ef"));
+        assert_eq!(covered("abcdef", &[('*', &[(1, 3), (2, 4)])]).as_deref(), Some("a***ef"));
         assert_eq!(
-            covered("abcdef", &[('*', &[2..4]), ('#', &[0..3, 3..5])]).as_deref(),
+            covered("abcdef", &[('*', &[(2, 4)]), ('#', &[(0, 3), (3, 5)])]).as_deref(),
             Some("##**#f")
         );
-        assert_eq!(covered("赌博x", &[('*', &[0..6])]).as_deref(), Some("**x"));
-        assert_eq!(covered("ab", &[('*', &[]), ('#', &[1..1])]), None);
+        assert_eq!(covered("赌博x", &[('*', &[(0, 6)])]).as_deref(), Some("**x"));
+        assert_eq!(covered("ab", &[('*', &[]), ('#', &[(1, 1)])]), None);
         assert_eq!(covered("", &[('*', &[])]), None);
     }
 

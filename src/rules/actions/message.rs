@@ -6,6 +6,7 @@
 
 use super::super::Intent;
 use super::super::frame::Frame;
+use super::field::Rules;
 use super::masks::{RuleMask, masked};
 use crate::catalogue::plan::{ContentForm, ContentPlan};
 use crate::json::Node;
@@ -19,9 +20,9 @@ pub(super) struct Rewritten {
     /// The new body; `None` when it is the old one.
     pub(super) change: Option<Change>,
     /// Rules that had a part in it.
-    pub(super) rules: Vec<usize>,
+    pub(super) rules: Rules,
     /// Rules that wanted something covered where nothing can be written.
-    pub(super) unmaskable: Vec<usize>,
+    pub(super) unmaskable: Rules,
 }
 
 /// Masks the message of an intent; without a message there is nothing to mask.
@@ -35,9 +36,9 @@ pub(super) fn mask_message(
         return Rewritten::default();
     };
     // By number of the piece: the rules that covered something in it.
-    let mut by_piece: Vec<Vec<usize>> = Vec::new();
+    let mut by_piece: Vec<Rules> = Vec::new();
     let mut edit = |piece: &str| {
-        let mut rules = Vec::new();
+        let mut rules = Rules::new();
         let covered = masked(piece, masks, frame, &mut rules);
         by_piece.push(rules);
         covered
@@ -45,7 +46,7 @@ pub(super) fn mask_message(
     let (body, unwritable) = rewrite(content, message, &mut edit, intent);
     let mut rewritten = Rewritten::default();
     for (number, rules) in by_piece.into_iter().enumerate() {
-        if unwritable.contains(&number) {
+        if unwritable.binary_search(&number).is_ok() {
             rewritten.unmaskable.extend(rules);
         } else {
             rewritten.rules.extend(rules);
@@ -59,7 +60,7 @@ pub(super) fn mask_message(
     rewritten
 }
 
-/// The body with its pieces edited, if that changes it, and numbers of pieces that cannot be.
+/// The body with its pieces edited, if that changes it, and numbers of pieces that cannot be, in order.
 fn rewrite<'a>(
     content: &'a ContentPlan,
     message: Message<'a>,

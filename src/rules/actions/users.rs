@@ -5,7 +5,7 @@
 //! their ids; an object without id cannot be named and is left as it is.
 
 use super::super::frame::Frame;
-use super::field::{RuleChange, make};
+use super::field::{RuleChange, Rules, make};
 use crate::catalogue::plan::ModifyForm;
 use crate::event::{Item, Value};
 use serde_json::{Map, Value as Json};
@@ -16,8 +16,8 @@ pub(super) fn make_each(
     form: &ModifyForm,
     changes: &[RuleChange<'_>],
     frame: &Frame<'_>,
-) -> (Option<Json>, Vec<usize>) {
-    let mut rules = Vec::new();
+) -> (Option<Json>, Rules) {
+    let mut rules = Rules::new();
     let ModifyForm::Patch { matches: (id_field, _), each, .. } = form else {
         return (None, rules);
     };
