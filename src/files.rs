@@ -88,6 +88,12 @@ pub fn read_text(path: &Path, bytes_max: u64) -> Result<String, FileError> {
     })
 }
 
+/// Whether this process is under a terminal that is still open.
+#[must_use]
+pub fn has_terminal() -> bool {
+    File::open("/dev/tty").is_ok()
+}
+
 /// What tells one state of a file from the next, without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {

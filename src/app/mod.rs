@@ -7,6 +7,7 @@ mod journal;
 mod observer;
 mod pages;
 pub(crate) mod requeue;
+pub mod rules;
 mod stop;
 mod watch;
 
@@ -21,14 +22,18 @@ use crate::journal::Log;
 use crate::journal::storage::Storage;
 use crate::kafka::KafkaSettings;
 use crate::normalise::{Normaliser, Settings};
-use crate::rules::AllowAll;
+use crate::rules::engine::Engine;
+use crate::rules::{AllowAll, Intent, Rules};
 use crate::shipper::sink::KafkaSinks;
 use crate::shipper::{self, Shipper, ShipperHandle};
 use crate::telemetry::{Ledger, Limiter, Metrics, ReasonLimiters};
+use crate::verdict::Decision;
 use anyhow::Context;
 use observer::MetricsObserver;
 use pages::AppPages;
+use rules::{Desk, First, Keeper};
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +54,7 @@ pub struct App {
     ledger: Arc<Ledger>,
     drain: Duration,
     watch: tokio::task::JoinHandle<()>,
+    rules: Arc<Desk>,
     requeue: Option<tokio::task::JoinHandle<()>>,
 }
 
@@ -56,7 +62,7 @@ impl App {
     /// Binds, builds and begins to serve; must be called inside an actix runtime.
     ///
     /// # Errors
-    /// The catalogue has a mistake, an address is taken, another process has the journal or its
+    /// The catalogue or the rule file has a mistake ([`rules::Refused`]), an address is taken, another process has the journal or its
     /// directory cannot be used, a thread cannot be had.
     pub fn start(
         config: &Config,
@@ -88,8 +94,25 @@ impl App {
         config: &Config,
         brokers: &str,
         catalogue: Arc<Catalogue>,
-        (for_callbacks, for_admin): (TcpListener, TcpListener),
+        listeners: (TcpListener, TcpListener),
         storage: Option<Arc<dyn Storage>>,
+    ) -> anyhow::Result<Self> {
+        let policy = &config.policy;
+        let load = |path: &PathBuf| First::load(path, &catalogue, policy.on_fault);
+        let first = policy.rules.as_ref().map(load).transpose()?;
+        Self::start_ruled(config, brokers, catalogue, listeners, (storage, first))
+    }
+
+    /// As [`Self::start_over`], with the rules loaded before instead of `IMBRIDGE_RULES`.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_ruled(
+        config: &Config,
+        brokers: &str,
+        catalogue: Arc<Catalogue>,
+        (for_callbacks, for_admin): (TcpListener, TcpListener),
+        (storage, first): (Option<Arc<dyn Storage>>, Option<First>),
     ) -> anyhow::Result<Self> {
         let metrics = Arc::new(Metrics::new(&catalogue, crate::VERSION, crate::COMMIT));
         let ledger = Arc::new(Ledger::default());
@@ -112,10 +135,14 @@ impl App {
             .context("the journal's directory is gone")?;
         let (callbacks_address, admin_address) =
             (for_callbacks.local_addr()?, for_admin.local_addr()?);
+        let keeper = first.map(|first| Keeper::start(first, &metrics)).transpose();
+        let keeper = keeper.context("cannot start the thread that watches the rules")?;
+        let engine = keeper.as_ref().map(|keeper| Ruled(Arc::clone(keeper.engine())));
+        let desk = Arc::new(Desk::new(keeper, &metrics));
         let intake = Intake {
             door: Door::new(catalogue, &config.openim.deployment, Box::new(Everybody)),
             normaliser,
-            rules: Box::new(AllowAll),
+            rules: engine.map_or_else(|| -> Box<dyn Rules> { Box::new(AllowAll) }, |e| Box::new(e)),
             log: Arc::clone(&log),
             metrics: Arc::clone(&metrics),
             ledger: Arc::clone(&ledger),
@@ -133,6 +160,7 @@ impl App {
             metrics,
             ledger: Arc::clone(&ledger),
             log: Arc::clone(&log),
+            rules: Arc::clone(&desk),
             shipper: Arc::clone(&shipper),
             gauges: Arc::clone(&gauges),
             started: clock::now(),
@@ -141,6 +169,7 @@ impl App {
         };
         let operators = admin::Admin {
             pages: Arc::new(pages),
+            rules: Arc::<Desk>::clone(&desk),
             token: config.admin.token.as_ref().map(|token| token.reveal().to_owned()),
             loopback: admin_address.ip().is_loopback(),
         };
@@ -158,6 +187,7 @@ impl App {
             ledger,
             drain: config.http.drain,
             watch,
+            rules: desk,
             requeue,
         })
     }
@@ -174,10 +204,26 @@ impl App {
         self.admin_address
     }
 
+    /// Has the rule file read again, as after `POST /rules/reload`, whenever it is called; what comes of
+    /// it is logged. False without a rule file.
+    pub fn rule_reloader(&self) -> impl Fn() -> bool + use<> {
+        let desk = Arc::clone(&self.rules);
+        move || desk.hang_up()
+    }
+
     /// The loss ledger.
     #[must_use]
     pub const fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
+    }
+}
+
+/// The engine as workers have it: operators have it too.
+struct Ruled(Arc<Engine>);
+
+impl Rules for Ruled {
+    fn decide(&self, intent: &Intent<'_>) -> Decision {
+        self.0.decide(intent)
     }
 }
 

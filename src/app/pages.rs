@@ -1,5 +1,6 @@
 //! What the admin port shows: gauges brought up to date, readiness, status.
 
+use super::rules::Desk;
 use super::watch::Level;
 use crate::clock;
 use crate::config::AckLevel;
@@ -18,6 +19,7 @@ pub(super) struct AppPages {
     pub(super) metrics: Arc<Metrics>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) log: Arc<dyn Log>,
+    pub(super) rules: Arc<Desk>,
     pub(super) shipper: Arc<ShipperHandle>,
     pub(super) gauges: Arc<Gauges>,
     pub(super) started: Instant,
@@ -39,6 +41,7 @@ impl AppPages {
         let mut degraded: Vec<String> =
             self.shipper.status().degraded.iter().map(ToString::to_string).collect();
         degraded.extend(self.level(&usage).degraded(&usage));
+        degraded.extend(self.rules.degraded());
         degraded
     }
 }
@@ -55,6 +58,7 @@ impl Pages for AppPages {
         journal.head_sequence.set(whole(usage.head.0));
         journal.confirmed_sequence.set(whole(usage.confirmed.0));
         journal.free_bytes.set(whole(usage.free_bytes.unwrap_or_default()));
+        self.rules.gauge();
         self.metrics.http_connections.set(self.gauges.connections.load(Ordering::Relaxed));
         let inflight = self.gauges.inflight_bytes.load(Ordering::Relaxed);
         self.metrics.http_inflight_bytes.set(whole(inflight as u64));
@@ -95,7 +99,7 @@ impl Pages for AppPages {
                 "in_flight": shipper.in_flight,
                 "last_error": shipper.last_error,
             },
-            "rules": { "active": 0, "version": null },
+            "rules": self.rules.status(),
             "ledger": self.ledger.snapshot(),
         })
     }

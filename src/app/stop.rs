@@ -130,6 +130,7 @@ impl App {
         haste.shipping.store(true, Ordering::Relaxed);
         let lost = self.end_journal(&marks, haste).await;
         self.watch.abort();
+        self.rules.stop();
         let _in_time = tokio::time::timeout(haste.until(marks.end), closed).await.is_ok();
         let _in_time = tokio::time::timeout(ADMIN, self.admin.stop()).await.is_ok();
         tracing::info!("stopped");

@@ -91,6 +91,7 @@ pub fn run() -> ExitCode {
     };
     done.unwrap_or_else(|error| {
         let usage = error.downcast_ref::<crate::config::Problems>().is_some()
+            || error.downcast_ref::<app::rules::Refused>().is_some()
             || error.downcast_ref::<crate::simulate::Error>().is_some();
         complain(&error);
         if usage { ExitCode::from(USAGE) } else { ExitCode::FAILURE }

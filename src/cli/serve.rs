@@ -1,8 +1,9 @@
 //! `imbridge serve`: the service.
 
 use super::settings::Examined;
-use super::stop::HangUp;
+use super::stop::{HangUp, HungUp};
 use super::terminal;
+use crate::app::rules::First;
 use crate::app::{self, App};
 use crate::catalogue::Catalogue;
 use crate::config::sockets::{self, PassedIn};
@@ -42,6 +43,8 @@ SIGTERM or SIGINT stop it, and so does closing its terminal: requests are served
 fall silent, all within IMBRIDGE_DRAIN_SECONDS. What is left then is on the disk for the next start; at level memory it goes
 to Kafka within the same time, or is lost. A second signal ends the wait.
 
+SIGHUP has the rule file (IMBRIDGE_RULES) read again; without one it does nothing.
+
 Example:
   IMBRIDGE_KAFKA_BROKERS=localhost:9092 imbridge serve";
 
@@ -50,7 +53,8 @@ Example:
 #[command(after_help = HELP)]
 pub struct Args {}
 
-/// Serves until SIGTERM, SIGINT or SIGHUP, then stops within the drain time; a second signal ends that wait.
+/// Serves until SIGTERM, SIGINT or the end of its terminal, then stops within the drain time; a second
+/// signal ends that wait. SIGHUP has the rules read again.
 ///
 /// # Errors
 /// What the caller shows; problems of the configuration are shown here.
@@ -65,12 +69,13 @@ pub fn run(_args: &Args) -> anyhow::Result<ExitCode> {
     let catalogue = settings.catalogue();
     settings.topics(&catalogue);
     settings.properties();
+    let rules = settings.rules(&catalogue);
     let config = settings.done()?;
     let json = config.log.format == LogFormat::Json;
     logging::start(&config.log.filter, json, !json && terminal::colour_on_stderr())
         .map_err(anyhow::Error::msg)?;
     warn(&config, &passed_in);
-    crate::http::block_on(serve(&config, catalogue, passed_in.listener))
+    crate::http::block_on(serve(&config, (catalogue, rules), passed_in.listener))
 }
 
 fn warn(config: &Config, passed_in: &PassedIn) {
@@ -108,7 +113,7 @@ fn announce(app: &App) -> std::io::Result<()> {
 
 async fn serve(
     config: &Config,
-    catalogue: Arc<Catalogue>,
+    (catalogue, rules): (Arc<Catalogue>, Option<First>),
     passed_in: Option<TcpListener>,
 ) -> anyhow::Result<ExitCode> {
     let brokers = config.require_brokers()?.to_owned();
@@ -116,20 +121,27 @@ async fn serve(
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let mut hang_up = HangUp::watch().context("cannot listen for SIGHUP")?;
     let listeners = app::listeners(config, passed_in)?;
-    let app = App::start_on(config, &brokers, catalogue, listeners)?;
+    let app = App::start_ruled(config, &brokers, catalogue, listeners, (None, rules))?;
+    let reload = app.rule_reloader();
     if let Err(error) = announce(&app) {
         // Whoever started the bridge may not care where it listens; the senders do.
         tracing::warn!(%error, "standard output cannot be written; serving all the same");
     }
-    let mut signalled = async || {
+    let mut stop_signal = async || loop {
         tokio::select! {
-            _ = terminate.recv() => tracing::info!("SIGTERM"),
-            _ = interrupt.recv() => tracing::info!("SIGINT"),
-            () = hang_up.recv() => tracing::info!("SIGHUP: the terminal was closed"),
+            _ = terminate.recv() => return tracing::info!("SIGTERM"),
+            _ = interrupt.recv() => return tracing::info!("SIGINT"),
+            hung_up = hang_up.recv() => match hung_up {
+                HungUp::Terminal => return tracing::info!("SIGHUP: the terminal was closed"),
+                HungUp::Asked if reload() => tracing::info!("SIGHUP: the rules are read again"),
+                HungUp::Asked => tracing::info!(
+                    "SIGHUP: there are no rules to read again, for IMBRIDGE_RULES is not set"
+                ),
+            },
         }
     };
-    signalled().await;
+    stop_signal().await;
     // A second signal means that somebody does not want to wait; the drain time is his to give up.
-    app.stop_unless(signalled()).await;
+    app.stop_unless(stop_signal()).await;
     Ok(ExitCode::SUCCESS)
 }

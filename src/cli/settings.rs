@@ -1,15 +1,18 @@
-//! Settings together with what only their use shows: rows of an operator, topics, librdkafka's word.
+//! Settings together with what only their use shows: rows and rules of an operator, topics,
+//! librdkafka's word.
 //!
 //! In: the environment. Out: a checked [`Config`] and what was made of it on the way, or
 //! [`Problems`] with every mistake at once. What always holds: nothing is bound, started or asked
 //! over the network; a mistake does not hide another one.
 
 use crate::app;
+use crate::app::rules::First;
 use crate::catalogue::Catalogue;
 use crate::config::{Config, Problem, Problems};
 use crate::files;
 use crate::normalise::topics::{Topics, illegal};
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -73,6 +76,24 @@ impl Examined {
             self.problems.push(Problem::of("IMBRIDGE_TOPIC_PREFIX", &what));
         }
         names
+    }
+
+    /// The rules to start with, if a file has any. What is wrong with it is told at once, on standard
+    /// error; nothing where the rows of the operator are wrong, for rules may speak of them.
+    pub(super) fn rules(&mut self, catalogue: &Arc<Catalogue>) -> Option<First> {
+        let policy = &self.config.policy;
+        let path = policy.rules.as_deref()?;
+        if self.problems.iter().any(|problem| problem.variable == "IMBRIDGE_CATALOGUE") {
+            return None;
+        }
+        let refused = match First::load(path, catalogue, policy.on_fault) {
+            Ok(first) => return Some(first),
+            Err(refused) => refused,
+        };
+        let _unheard = writeln!(anstream::stderr(), "{refused}").is_err();
+        let what = format!("names a file that cannot be used: {}", refused.summary());
+        self.problems.push(Problem::of("IMBRIDGE_RULES", &what));
+        None
     }
 
     /// What librdkafka says to its properties.

@@ -1,7 +1,8 @@
 //! When somebody says stop: Ctrl-C, SIGTERM, or a terminal that is closed.
 //!
-//! In: signals. Out: a future, or a flag for threads that wait for something else. What always
-//! holds: where signals cannot be watched, nothing ever says stop.
+//! In: signals. Out: a future, or a flag for threads that wait for something else; a SIGHUP that
+//! somebody sent is told from the end of the terminal. What always holds: where signals cannot be
+//! watched, nothing ever says stop.
 
 use crate::files;
 use std::path::Path;
@@ -22,24 +23,36 @@ pub(super) async fn asked() {
     }
 }
 
-/// Resolves when the terminal is closed, each time anew. Never where somebody does not want that to
-/// end the program (`nohup`): watching the signal would undo his wish.
-pub(super) struct HangUp(Option<Signal>);
+/// What a SIGHUP means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HungUp {
+    /// The terminal was closed: whoever started the program is gone.
+    Terminal,
+    /// Somebody sent it.
+    Asked,
+}
+
+/// SIGHUPs. There are none where somebody does not want a closed terminal to end the program
+/// (`nohup`): watching the signal would undo his wish.
+pub(super) struct HangUp {
+    signal: Option<Signal>,
+    /// Whether there was a terminal that could be closed.
+    had_terminal: bool,
+}
 
 impl HangUp {
     pub(super) fn watch() -> std::io::Result<Self> {
         let ignored = files::read_text(Path::new("/proc/self/status"), files::SMALL_FILE_BYTES_MAX)
             .is_ok_and(|status| ignores_hang_ups(&status));
-        Ok(Self(if ignored { None } else { Some(signal(SignalKind::hangup())?) }))
+        let signal = if ignored { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok(Self { signal, had_terminal: files::has_terminal() })
     }
 
-    pub(super) async fn recv(&mut self) {
-        match &mut self.0 {
-            Some(signal) => {
-                let _ended = signal.recv().await.is_none();
-            }
-            None => std::future::pending().await,
-        }
+    /// The next one.
+    pub(super) async fn recv(&mut self) -> HungUp {
+        let Some(signal) = &mut self.signal else { return std::future::pending().await };
+        let _ended = signal.recv().await.is_none();
+        if self.had_terminal && !files::has_terminal() { HungUp::Terminal } else { HungUp::Asked }
     }
 }
 

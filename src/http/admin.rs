@@ -1,16 +1,18 @@
-//! The admin port: metrics, probes, status.
+//! The admin port: metrics, probes, status, rules.
 //!
-//! In: GET requests of operators and their machines. Out: text for Prometheus, JSON for all else. What
+//! In: requests of operators and their machines. Out: text for Prometheus, JSON for all else. What
 //! always holds: `/metrics`, `/live` and `/ready` answer anybody; everything else asks for the token,
-//! and without one set answers on a loopback address only.
+//! and without one set answers on a loopback address only; what changes something is a POST, and none
+//! that a page of another site had a browser send.
 
 use super::Running;
-use actix_web::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use actix_web::http::header::{ALLOW, AUTHORIZATION, HeaderValue, ORIGIN, WWW_AUTHENTICATE};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::net::TcpListener;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,10 +37,35 @@ pub struct Readiness {
     pub degraded: Vec<String>,
 }
 
+/// The pages about rules; `app` fills them.
+pub trait RulePages: Send + Sync {
+    /// What is in force.
+    fn rules(&self) -> Value;
+    /// Switches all rules off or on; what is in force then.
+    fn switch(&self, on: bool) -> Value;
+    /// Has the rule file read again; what came of it, once that is known.
+    fn reload(&self) -> Pin<Box<dyn Future<Output = Reloaded>>>;
+}
+
+/// What came of a reload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reloaded {
+    /// The file is in force: 200.
+    Done(Value),
+    /// The file is refused, and what was in force stays so: 422.
+    Refused(Value),
+    /// There is no rule file: 409.
+    NoFile,
+    /// The bridge ends before it is known: 503.
+    Stopping,
+}
+
 /// The admin port's own settings.
 pub struct Admin {
     /// What the pages show.
     pub pages: Arc<dyn Pages>,
+    /// What the pages about rules show and do.
+    pub rules: Arc<dyn RulePages>,
     /// Bearer token.
     pub token: Option<String>,
     /// Whether it listens on a loopback address.
@@ -54,7 +81,7 @@ pub fn start(admin: Arc<Admin>, listener: TcpListener) -> std::io::Result<Runnin
         let admin = Arc::clone(&admin);
         App::new().default_service(web::to(move |request: HttpRequest, _body: web::Bytes| {
             let admin = Arc::clone(&admin);
-            async move { page(&admin, &request) }
+            async move { page(&admin, &request).await }
         }))
     })
     .workers(1)
@@ -68,15 +95,20 @@ pub fn start(admin: Arc<Admin>, listener: TcpListener) -> std::io::Result<Runnin
     Ok(Running { handle })
 }
 
-fn page(admin: &Admin, request: &HttpRequest) -> HttpResponse {
+async fn page(admin: &Admin, request: &HttpRequest) -> HttpResponse {
     let path = request.path();
     let open = matches!(path, "/metrics" | "/live" | "/ready");
     if !open && let Some(refused) = refuse(admin, request) {
         return refused;
     }
-    let known = open || path == "/status";
-    if known && !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return problem(StatusCode::METHOD_NOT_ALLOWED, "only GET here");
+    let acts = matches!(path, "/rules/reload" | "/rules/off" | "/rules/on");
+    let known = acts || open || matches!(path, "/status" | "/rules");
+    let method = request.method();
+    if acts && *method != Method::POST {
+        return not_allowed("POST", "only POST here");
+    }
+    if !acts && known && !matches!(*method, Method::GET | Method::HEAD) {
+        return not_allowed("GET, HEAD", "only GET here");
     }
     match path {
         "/metrics" => HttpResponse::Ok()
@@ -90,15 +122,46 @@ fn page(admin: &Admin, request: &HttpRequest) -> HttpResponse {
             HttpResponse::build(status).json(body)
         }
         "/status" => HttpResponse::Ok().json(admin.pages.status()),
-        _ => problem(StatusCode::NOT_FOUND, "there are /metrics, /live, /ready and /status"),
+        "/rules" => HttpResponse::Ok().json(admin.rules.rules()),
+        "/rules/off" => HttpResponse::Ok().json(admin.rules.switch(false)),
+        "/rules/on" => HttpResponse::Ok().json(admin.rules.switch(true)),
+        "/rules/reload" => reloaded(admin.rules.reload().await),
+        _ => problem(
+            StatusCode::NOT_FOUND,
+            "there are /metrics, /live, /ready, /status, /rules, and by POST /rules/reload, \
+             /rules/off and /rules/on",
+        ),
     }
+}
+
+fn reloaded(reloaded: Reloaded) -> HttpResponse {
+    match reloaded {
+        Reloaded::Done(body) => HttpResponse::Ok().json(body),
+        Reloaded::Refused(body) => HttpResponse::UnprocessableEntity().json(body),
+        Reloaded::NoFile => {
+            problem(StatusCode::CONFLICT, "there is no rule file: IMBRIDGE_RULES is not set")
+        }
+        Reloaded::Stopping => problem(StatusCode::SERVICE_UNAVAILABLE, "the bridge is stopping"),
+    }
+}
+
+fn not_allowed(methods: &'static str, sentence: &str) -> HttpResponse {
+    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, sentence);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    response
 }
 
 /// The refusal of a request that may not see more than the probes.
 fn refuse(admin: &Admin, request: &HttpRequest) -> Option<HttpResponse> {
     let Some(token) = &admin.token else {
         let sentence = "set IMBRIDGE_ADMIN_TOKEN to see this page on other than a loopback address";
-        return (!admin.loopback).then(|| problem(StatusCode::FORBIDDEN, sentence));
+        if !admin.loopback {
+            return Some(problem(StatusCode::FORBIDDEN, sentence));
+        }
+        // A browser on this machine sends what any page wants it to, and says for whom.
+        let foreign = request.method() == Method::POST && request.headers().contains_key(ORIGIN);
+        let sentence = "set IMBRIDGE_ADMIN_TOKEN to do this from a browser";
+        return foreign.then(|| problem(StatusCode::FORBIDDEN, sentence));
     };
     let header = request.headers().get(AUTHORIZATION).and_then(|header| header.to_str().ok());
     let given = header.and_then(|header| {
@@ -110,7 +173,7 @@ fn refuse(admin: &Admin, request: &HttpRequest) -> Option<HttpResponse> {
     (!same).then(|| {
         let mut response =
             problem(StatusCode::UNAUTHORIZED, "give the token of IMBRIDGE_ADMIN_TOKEN");
-        let value = actix_web::http::header::HeaderValue::from_static("Bearer");
+        let value = HeaderValue::from_static("Bearer");
         response.headers_mut().insert(WWW_AUTHENTICATE, value);
         response
     })
