@@ -8,6 +8,7 @@ use super::told;
 use crate::catalogue::Catalogue;
 use crate::rules::problem::Problem;
 use crate::rules::set::RuleSet;
+use crate::rules::source::render::Source;
 use crate::verdict::OnFault;
 use std::fmt;
 use std::path::Path;
@@ -62,8 +63,10 @@ impl Refused {
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = String::from_utf8_lossy(&self.source);
+        let source = Source::new(&self.name, &text);
         for problem in &self.problems {
-            f.write_str(&told::excerpt(&self.name, &self.source, problem))?;
+            f.write_str(&source.render(problem))?;
         }
         let errors = told::counted(told::errors(&self.problems), "error");
         write!(f, "{}: {errors}", self.name)

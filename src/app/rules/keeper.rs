@@ -14,6 +14,7 @@ use crate::rules::engine::Engine;
 use crate::rules::problem::{Problem, Severity};
 use crate::rules::set::RuleSet;
 use crate::rules::source::file::Mode;
+use crate::rules::source::render::headline;
 use crate::telemetry::Metrics;
 use parking_lot::{Condvar, Mutex};
 use serde_json::{Value, json};
@@ -224,7 +225,7 @@ impl Shared {
             "{rules} of {name} in force, version {version} ({cause})"
         );
         for problem in problems {
-            tracing::warn!("{}", told::line(&name, problem));
+            tracing::warn!("{}", headline(&name, problem));
         }
     }
 
@@ -258,7 +259,7 @@ impl Shared {
         );
         let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
         for problem in errors.take(LINES_MAX) {
-            tracing::error!("{}", told::line(name, problem));
+            tracing::error!("{}", headline(name, problem));
         }
     }
 }

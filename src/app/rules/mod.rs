@@ -10,7 +10,7 @@
 //! * `first` – the set that a bridge starts with, or why it does not
 //! * `keeper` – the thread that watches the files and reloads
 //! * `desk` – the pages of the admin port
-//! * `told` – what is wrong with a file, in words and as JSON
+//! * `told` – what is wrong with a file, counted and as JSON
 
 mod desk;
 mod first;

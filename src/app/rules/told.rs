@@ -1,30 +1,16 @@
-//! What is wrong with a rule file, in words and as JSON.
+//! What is wrong with a rule file, counted and as JSON.
 //!
-//! In: problems, the name of the rule file, its bytes. Out: lines for the log, lines with an excerpt
-//! for a terminal, entries for the admin port. What always holds: places in list files are told with
-//! the list file's name, as the rule file writes it.
+//! In: problems, the name of the rule file. Out: entries for the admin port, numbers for sentences.
+//! What always holds: nothing is left out.
 
 use crate::rules::problem::{Position, Problem, Severity};
-use crate::rules::source::render::{self, Source};
+use crate::rules::source::render;
 use serde_json::Value;
-
-/// One line about a problem.
-pub(super) fn line(name: &str, problem: &Problem) -> String {
-    render::headline(problem.file.as_deref().unwrap_or(name), problem)
-}
-
-/// The same, with the source line and a caret where the place is in the rule file.
-pub(super) fn excerpt(name: &str, source: &[u8], problem: &Problem) -> String {
-    match &problem.file {
-        None => Source::new(name, &String::from_utf8_lossy(source)).render(problem),
-        Some(_) => line(name, problem) + "\n",
-    }
-}
 
 /// Entries of `errors` or `warnings`.
 pub(super) fn entries(name: &str, problems: &[Problem], severity: Severity) -> Value {
     let of = problems.iter().filter(|problem| problem.severity == severity);
-    of.map(|problem| render::json(problem.file.as_deref().unwrap_or(name), problem)).collect()
+    of.map(|problem| render::json(name, problem)).collect()
 }
 
 /// How many errors there are.
