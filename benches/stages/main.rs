@@ -24,7 +24,7 @@ use imbridge::catalogue::Catalogue;
 use imbridge::clock;
 use imbridge::dialect::door::{Door, Everybody};
 use imbridge::event::{EventFormat, TopicBy};
-use imbridge::intake::Intake;
+use imbridge::intake::{Intake, Verdicts};
 use imbridge::journal::memory::MemoryLog;
 use imbridge::journal::{Log, Read};
 use imbridge::json::Json;
@@ -151,6 +151,7 @@ fn parts() -> Parts {
         hold: Duration::ZERO,
         waits_for_kafka: false,
         on_fault: OnFault::Allow,
+        verdicts: Verdicts::default(),
         refusals: ReasonLimiters::default(),
         oversize: Limiter::new(),
         dropped: Limiter::new(),
