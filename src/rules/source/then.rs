@@ -99,7 +99,8 @@ fn field(text: &Text, reader: &Reader<'_>) -> Option<Text> {
     if let Some(path) = path {
         return Some(Text { value: path.into(), at: text.at, layout: TextLayout::Unknown });
     }
-    let near = if is_field(&text.value) {
+    let other_root = matches!(text.value.split('.').next(), Some("msg" | "raw" | "ctx"));
+    let near = if is_field(&text.value) && !other_root {
         format!(", did you mean \"msg.{}\"?", text.value)
     } else {
         ", such as msg.extra".to_owned()

@@ -57,10 +57,10 @@ fn changes_name_fields_of_the_answer() {
         &[
             "3:43 \"extra\" is no field of the answer, did you mean \"msg.extra\"?",
             "3:53 \"msg.A\" is no field of the answer, such as msg.extra",
-            "3:63 \"raw.a\" is no field of the answer, did you mean \"msg.raw.a\"?",
+            "3:63 \"raw.a\" is no field of the answer, such as msg.extra",
             "3:83 \"msg.a.b.c\" is no field of the answer, such as msg.extra",
             "3:94 \"msg.\" is no field of the answer, such as msg.extra",
-            "3:110 \"msg\" is no field of the answer, did you mean \"msg.msg\"?",
+            "3:110 \"msg\" is no field of the answer, such as msg.extra",
         ],
     );
 }
