@@ -39,7 +39,8 @@ impl<'s> Site<'s> {
     fn deny(&mut self, def: &DenyDef) -> Deny {
         let plans: Vec<&Plan> = self.plans().map(|(_, plan, _)| plan).collect();
         if self.on_complete && !plans.is_empty() {
-            check_codes(&def.code, &plans, &mut |at, message| self.error(at, message));
+            let report = &mut |at, message| self.error(at, message);
+            check_codes(&def.code, &plans, "of this rule", report);
         }
         Deny::compile(def, self.names, self.problems, self.rule)
     }

@@ -61,7 +61,7 @@ pub fn compile_default_deny(
     problems: &Problems,
 ) -> DefaultDeny {
     let plans: Vec<&Plan> = catalogue.rows.iter().filter(|plan| plan.reply.is_some()).collect();
-    check_codes(&def.code, &plans, &mut |at, message| problems.error(at, None, message));
+    check_codes(&def.code, &plans, "at all", &mut |at, message| problems.error(at, None, message));
     let mut text = |text| Template::compile(text, &mut *names, problems, None);
     let default = DefaultDeny::default();
     DefaultDeny {
@@ -71,17 +71,18 @@ pub fn compile_default_deny(
     }
 }
 
-/// Reports codes that none of the commands takes.
+/// Reports codes that none of the commands takes; `which` says what commands those are.
 pub(super) fn check_codes(
     codes: &[At<i64>],
     plans: &[&Plan],
+    which: &str,
     report: &mut dyn FnMut(Position, String),
 ) {
     let replies = || plans.iter().filter_map(|plan| plan.reply.as_ref());
     for code in codes {
         if !replies().any(|reply| reply.takes(code.value)) {
             let message = format!(
-                "code {} fits no command here: {}",
+                "code {} fits no command {which}: {}",
                 code.value,
                 allowed_by(plans).join(", ")
             );

@@ -247,14 +247,14 @@ fn a_code_that_fits_no_command_of_the_rule_lists_what_they_allow() {
     assert_eq!(at, line::CODE);
     assert_eq!(
         message,
-        "code 4999 fits no command here: openim allows 5000 to 9999, C2C.CallbackBeforeSendMsg \
+        "code 4999 fits no command of this rule: openim allows 5000 to 9999, C2C.CallbackBeforeSendMsg \
          allows 1 and 120001 to 130000"
     );
     let (_, message) =
         error(&["friend.request.create"], &json!({"deny": {"code": [1, 5001, 38_001]}}));
     assert_eq!(
         message,
-        "code 1 fits no command here: openim allows 5000 to 9999, Sns.CallbackPrevFriendAdd allows \
+        "code 1 fits no command of this rule: openim allows 5000 to 9999, Sns.CallbackPrevFriendAdd allows \
          38000 to 39000"
     );
     let (_, message) =
