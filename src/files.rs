@@ -8,7 +8,7 @@
 
 use rustix::fs::OFlags;
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -194,6 +194,16 @@ pub fn read_properties(path: &Path) -> Result<PropertiesFile, FileError> {
     Ok(PropertiesFile { pairs, wrong })
 }
 
+/// Opens a file or a pipe that is read line by line, whatever its size; each line has the bound that
+/// its reader gives it.
+///
+/// # Errors
+/// `Unreadable`.
+pub fn open_lines(path: &Path) -> Result<impl BufRead + use<>, FileError> {
+    let unreadable = |source| FileError::Unreadable { path: path.to_owned(), source };
+    File::open(path).map(BufReader::new).map_err(unreadable)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,5 +305,15 @@ mod tests {
     fn bytes_that_are_no_text_are_an_error() {
         let file = file(b"\xff\xfe");
         assert!(matches!(read_text(file.path(), 9), Err(FileError::NotText { .. })));
+    }
+
+    #[test]
+    fn a_file_of_lines_is_opened_or_named() {
+        let file = file(b"a\nb");
+        let lines = open_lines(file.path()).expect("there").lines();
+        let lines: Vec<String> = lines.map(|line| line.expect("text")).collect();
+        assert_eq!(lines, ["a", "b"]);
+        let error = open_lines(Path::new("/nowhere/records")).err().expect("missing").to_string();
+        assert!(error.starts_with("file /nowhere/records cannot be read: "), "{error}");
     }
 }

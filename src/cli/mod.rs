@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod demo;
 pub mod health;
 pub mod journal;
+pub mod rules;
 pub mod serve;
 mod settings;
 pub mod simulate;
@@ -60,6 +61,7 @@ enum Command {
     Simulate(simulate::Args),
     Tail(tail::Args),
     Journal(journal::Args),
+    Rules(rules::Args),
     Topics(topics::Args),
     Catalogue(catalogue::Args),
     Health(health::Args),
@@ -85,6 +87,7 @@ pub fn run() -> ExitCode {
         }
         Command::Tail(args) => tail::run(&args),
         Command::Journal(args) => journal::run(&args),
+        Command::Rules(args) => rules::run(&args),
         Command::Topics(args) => topics::run(&args),
         Command::Catalogue(args) => catalogue::run(&args),
         Command::Health(args) => health::run(&args),

@@ -26,7 +26,7 @@ mod write;
 
 pub use coerce::raw_value;
 pub use restore::{Class, NoEvent, Restored};
-pub use write::Written;
+pub use write::{Written, decision_json};
 
 use crate::call::{Callback, CommandName, Part, Phase, RowIndex};
 use crate::catalogue::plan::{ContentForm, Derived, Each, KindPlan, Plan, SlotIndex};

@@ -105,6 +105,15 @@ impl Normaliser {
     }
 }
 
+/// A decision as a JSON object of its own: the fields that stand in front of its record.
+#[must_use]
+pub fn decision_json(kind: &str, decision: &Decision) -> Vec<u8> {
+    let mut out = vec![b'{'];
+    push_decision(kind, decision, &mut out);
+    out.push(b'}');
+    out
+}
+
 impl<'a> Attributes<'a> {
     fn of(callback: &Callback<'a>, event: &Event<'a>) -> Self {
         let (kind, time_ms) = match &event.known {

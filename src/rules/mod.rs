@@ -19,22 +19,28 @@
 //! * `run` – one decision; `sight` – what it looks up once
 //! * `engine` – the set in force and the switch, shared by workers
 //! * `frame` – one intent as conditions and actions see it
+//! * `given`, `trial`, `explain`, `replay` – the author's tools: intents given by hand, embedded tests,
+//!   rule by rule, recorded decisions again
 
 pub mod actions;
 pub mod engine;
+pub mod explain;
 pub mod expr;
 pub mod frame;
+pub mod given;
 pub mod limits;
 pub mod memory;
 #[cfg(test)]
 mod probe;
 pub mod problem;
 pub mod read;
+pub mod replay;
 pub mod run;
 pub mod schema;
 pub mod set;
 mod sight;
 pub mod source;
+pub mod trial;
 pub mod windows;
 pub mod words;
 

@@ -86,6 +86,11 @@ fn every_command_has_help_with_an_example() {
         &["journal", "cat"],
         &["journal", "export"],
         &["journal", "requeue"],
+        &["rules"],
+        &["rules", "check"],
+        &["rules", "test"],
+        &["rules", "explain"],
+        &["rules", "replay"],
     ];
     for command in commands {
         let ran = run(&[command, &["--help"][..]].concat(), &[]);

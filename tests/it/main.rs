@@ -34,6 +34,7 @@
 //! * `graceful_stop`: signals, and what a stop promises.
 //! * `reference`: the normaliser against the reference implementation, on bent requests.
 //! * `restore`: from the event of a file back to the record that it was.
+//! * `rules_cli`: what `imbridge rules` says of rule files, requests and recorded decisions.
 //! * `support`: what tests start and read, with no test in it. `support::kafka` runs a real Apache
 //!   Kafka.
 //! * `real_kafka`: the promises of that support itself.
@@ -83,5 +84,6 @@ mod real_security;
 mod real_topics;
 mod reference;
 mod restore;
+mod rules_cli;
 mod support;
 mod tidy;

@@ -11,6 +11,7 @@ use super::super::problem::{Problem, Problems, Severity, did_you_mean};
 use super::super::schema::{Root, Schema, Target, Type};
 use super::super::source;
 use super::super::source::file::{Condition, LimitDef, Mode, RuleDef, RuleFile, Text};
+use super::super::trial;
 use super::super::windows::Window;
 use super::lint;
 use super::lists::{self, Lists};
@@ -56,14 +57,16 @@ pub struct Built {
 #[must_use]
 pub fn build(sources: &Sources<'_>) -> Built {
     let problems = Problems::default();
-    let set = source::read(sources.file, &problems).map(|file| compile(sources, file, &problems));
+    let file = source::read(sources.file, &problems);
+    let set = file.and_then(|file| compile(sources, file, &problems));
+    let set = set.inspect(|set| trial::check_entries(set, &problems));
     let mut problems = problems.into_sorted();
     let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
     if failed {
         // What the file means is not known, so neither is what is odd about it.
         problems.retain(|problem| problem.severity == Severity::Error);
     }
-    Built { set: set.flatten().filter(|_| !failed), problems }
+    Built { set: set.filter(|_| !failed), problems }
 }
 
 /// A rule on its way.
@@ -99,6 +102,7 @@ fn compile(sources: &Sources<'_>, file: RuleFile, problems: &Problems) -> Option
     let deadline = file.defaults.deadline.as_ref().map_or(DEADLINE, |deadline| deadline.value);
     let targets = targets(&drafts, &shop, &schema, catalogue, &faults);
     lint::check(&drafts, &shop, &targets, catalogue, deadline);
+    trial::check(&file, &schema, problems);
     if problems.errors() > 0 {
         return None;
     }
