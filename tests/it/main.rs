@@ -35,6 +35,8 @@
 //! * `reference`: the normaliser against the reference implementation, on bent requests.
 //! * `restore`: from the event of a file back to the record that it was.
 //! * `rules_cli`: what `imbridge rules` says of rule files, requests and recorded decisions.
+//! * `rules_examples`: rule files with the answers, records, errors and tests that they give, over HTTP and
+//!   through `imbridge rules`.
 //! * `support`: what tests start and read, with no test in it. `support::kafka` runs a real Apache
 //!   Kafka.
 //! * `real_kafka`: the promises of that support itself.
@@ -85,5 +87,6 @@ mod real_topics;
 mod reference;
 mod restore;
 mod rules_cli;
+mod rules_examples;
 mod support;
 mod tidy;

@@ -12,6 +12,7 @@ pub(crate) mod oracle;
 pub(crate) mod process;
 pub(crate) mod record_rules;
 pub(crate) mod routes;
+pub(crate) mod rules;
 pub(crate) mod scene;
 pub(crate) mod serve;
 pub(crate) mod shipped;
