@@ -79,7 +79,7 @@ pub(super) fn root() -> &'static Path {
 pub(super) fn cases(folders: &[&str]) -> Vec<Case> {
     let wanted = std::env::var("CASES").unwrap_or_default();
     let mut files = Vec::new();
-    for folder in folders.iter().map(|name| self::folder().join(name)) {
+    for folder in folders.iter().map(|name| folder().join(name)) {
         let entries = fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
         files.extend(entries.map(|entry| entry.expect("an entry").path()));
     }

@@ -118,7 +118,7 @@ mod tests {
             differences("reply", &seen, &wanted),
             [
                 "reply.a is 1, wanted 2",
-                "reply.b[1].c is x, wanted y",
+                "reply.b[1].c is \"x\", wanted \"y\"",
                 "reply.e is not there, wanted 1",
                 "reply.f is [1], wanted [1,2]",
                 "reply.g is null, wanted false",
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(of(r#"{"b": 2, "a": "\u0061"}"#, r#"{"a":"a","b":2}"#), [""; 0]);
         assert_eq!(of(r#"{"a":1.0}"#, r#"{"a":1}"#), ["t (read as JSON).a is 1.0, wanted 1"]);
         assert_eq!(of(r"[1]", r"[2]"), ["t (read as JSON)[0] is 1, wanted 2"]);
-        assert_eq!(of("1", " 1"), ["t is 1, wanted  1"], "a number is no document");
+        assert_eq!(of("1", " 1"), ["t is \"1\", wanted \" 1\""], "a number is no document");
         assert_eq!(of("{}", "x").len(), 1);
         assert_eq!(of("{", "{ ").len(), 1, "what cannot be read is a text");
     }
@@ -159,7 +159,7 @@ mod tests {
             [
                 "decisions[0].deny_code is 1, wanted null",
                 "decisions[0].rule_id is not there, wanted \"r\"",
-                "decisions[0].verdict is deny, wanted allow",
+                "decisions[0].verdict is \"deny\", wanted \"allow\"",
             ]
         );
     }
