@@ -206,7 +206,8 @@ impl RuleSet {
         let last = ran.decided.map_or(ran.matched.len(), |decided| decided + 1);
         let enforced: Vec<Counted<'_>> =
             (0..last).filter(|place| is_enforced(*place)).map(counted).collect();
-        let mut decision = if ran.late && target.on_fault == OnFault::Deny && ran.decided.is_none() {
+        let mut decision = if ran.late && target.on_fault == OnFault::Deny && ran.decided.is_none()
+        {
             self.at_fault(target, intent, frame)
         } else {
             outcome(&enforced, &self.default_deny, intent, frame).into_decision(true)
@@ -221,7 +222,8 @@ impl RuleSet {
             }
         }
         decision.tags = tags(&enforced);
-        decision.matches = ran.matched.iter().map(|(index, late)| self.matched(*index, *late)).collect();
+        decision.matches =
+            ran.matched.iter().map(|(index, late)| self.matched(*index, *late)).collect();
         let faults = ran.faults.iter().map(|(index, fault)| Fault {
             rule_id: Some(Arc::clone(&self.rules[*index].id)),
             fault,
@@ -251,12 +253,7 @@ impl RuleSet {
 }
 
 /// Whether the key is over the limit; `None` when all its parts are absent.
-fn over(
-    limit: &LimitUse,
-    tables: &Tables,
-    intent: &Intent<'_>,
-    frame: &Frame<'_>,
-) -> Option<bool> {
+fn over(limit: &LimitUse, tables: &Tables, intent: &Intent<'_>, frame: &Frame<'_>) -> Option<bool> {
     let mut parts = [KeyPart::Text(""); 4];
     let mut any = false;
     for (part, (field, scalar)) in parts.iter_mut().zip(&limit.key) {

@@ -158,9 +158,10 @@ fn draft<'f>(
     // Of an entry that nobody knows, nobody knows the fields.
     let mut scope = shop.scope(if on_complete { &targets } else { all });
     let when = def.when.as_ref().and_then(|when| condition(when, id, &mut scope));
-    let limit = def.limit.as_ref().and_then(|limit| {
-        limit_use(limit, def, &mut scope, sources.previous, limiters)
-    });
+    let limit = def
+        .limit
+        .as_ref()
+        .and_then(|limit| limit_use(limit, def, &mut scope, sources.previous, limiters));
     let names = &mut scope;
     let catalogue = sources.catalogue;
     let mut site = Site { problems, rule: id, catalogue, on: &on, on_complete, names };
@@ -263,7 +264,8 @@ fn limiter(limit: &LimitDef, id: &Arc<str>, previous: Option<&RuleSet>) -> Arc<L
         let rule = set.rules.iter().find(|rule| rule.id == *id)?;
         let old_use = rule.limit.as_ref().filter(|old| old.name == limit.name.value)?;
         let old_def = set.file.limits.iter().find(|old| old.name.value == limit.name.value)?;
-        let same_key = old_def.key.iter().map(|part| &part.value).eq(limit.key.iter().map(|part| &part.value));
+        let same_key =
+            old_def.key.iter().map(|part| &part.value).eq(limit.key.iter().map(|part| &part.value));
         same_key.then(|| &set.tables.limiters[old_use.limiter])
     });
     let old = old.filter(|old| old.same_numbers(numbers)).cloned();
@@ -374,7 +376,8 @@ fn is_remembered(catalogue: &Catalogue, target: Target) -> bool {
 }
 
 fn by_row(catalogue: &Catalogue, plans: Vec<TargetPlan>) -> Box<[Box<[Option<TargetPlan>]>]> {
-    let mut rows: Vec<Vec<Option<TargetPlan>>> = catalogue.rows.iter().map(|_| Vec::new()).collect();
+    let mut rows: Vec<Vec<Option<TargetPlan>>> =
+        catalogue.rows.iter().map(|_| Vec::new()).collect();
     for plan in plans {
         let RowIndex(row) = plan.target.row;
         let kinds = &mut rows[usize::from(row)];
@@ -397,4 +400,3 @@ pub(super) fn version<'b>(files: impl Iterator<Item = &'b [u8]>) -> Arc<str> {
     let digits: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     digits.into()
 }
-

@@ -102,18 +102,15 @@ fn is_long(field: &super::Field) -> bool {
 
 /// Fields whose texts may be long.
 pub(super) fn long_fields(shop: &Workshop<'_>) -> Box<[FieldId]> {
-    let fields = shop.fields.iter().enumerate().filter(|(_, field)| {
-        is_long(field) && field.kind == Type::Scalar(Scalar::Text)
-    });
+    let fields = shop
+        .fields
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| is_long(field) && field.kind == Type::Scalar(Scalar::Text));
     fields.map(|(at, _)| FieldId(u16::try_from(at).expect("a file names fewer fields"))).collect()
 }
 
-fn prices(
-    shop: &Workshop<'_>,
-    plans: &[TargetPlan],
-    catalogue: &Catalogue,
-    deadline: Duration,
-) {
+fn prices(shop: &Workshop<'_>, plans: &[TargetPlan], catalogue: &Catalogue, deadline: Duration) {
     let deadline_ns = u64::try_from(deadline.as_nanos()).expect("at most 100 ms");
     let at = shop.file.defaults.deadline.as_ref().map_or(Position::START, |deadline| deadline.at);
     let mut told = HashSet::new();
@@ -154,7 +151,9 @@ fn together(drafts: &[Draft<'_>], shop: &Workshop<'_>, catalogue: &Catalogue) {
         .collect();
     // Behind a rule that decides, the later of the two does not count.
     let may_both = |one: usize, other: usize| {
-        !running[one.min(other)].rule.actions.decides() && !never(running[one]) && !never(running[other])
+        !running[one.min(other)].rule.actions.decides()
+            && !never(running[one])
+            && !never(running[other])
     };
     check_together(&placed, catalogue, &may_both, shop.problems);
 }
@@ -168,7 +167,8 @@ fn never(draft: &Draft<'_>) -> bool {
 fn constants(draft: &Draft<'_>, shop: &Workshop<'_>) {
     let Some(Condition::Expression(text)) = &draft.def.when else {
         if let Some(Condition::Constant(At { value: false, at })) = &draft.def.when {
-            let message = "the condition is always false: the rule never matches, mode: off says so";
+            let message =
+                "the condition is always false: the rule never matches, mode: off says so";
             shop.problems.warning(*at, Some(&draft.rule.id), message);
         }
         return;
@@ -186,7 +186,8 @@ fn constants(draft: &Draft<'_>, shop: &Workshop<'_>) {
 
 /// Fields that one provider of a rule never carries.
 fn one_sided(draft: &Draft<'_>, shop: &Workshop<'_>) {
-    let (Some(Condition::Expression(text)), Some(when)) = (&draft.def.when, &draft.rule.when) else {
+    let (Some(Condition::Expression(text)), Some(when)) = (&draft.def.when, &draft.rule.when)
+    else {
         return;
     };
     let of = |provider: Provider| -> Vec<Target> {
@@ -227,9 +228,11 @@ fn behind_endings(drafts: &[Draft<'_>], shop: &Workshop<'_>) {
             shop.problems.warning(draft.def.id.at, Some(&draft.rule.id), message);
         }
         let always = draft.rule.limit.is_none()
-            && draft.rule.when.as_ref().is_none_or(|when| {
-                when.constant() == Some(Constant::Bool(true))
-            });
+            && draft
+                .rule
+                .when
+                .as_ref()
+                .is_none_or(|when| when.constant() == Some(Constant::Bool(true)));
         if always && draft.rule.actions.decides() {
             ended.extend(draft.targets.iter().map(|target| (*target, &draft.rule.id)));
         }

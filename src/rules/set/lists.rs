@@ -39,11 +39,7 @@ struct Entries<'f> {
 }
 
 /// Reads and builds all lists; `None` when something was reported.
-pub(super) fn read(
-    file: &RuleFile,
-    sources: &Sources<'_>,
-    problems: &Problems,
-) -> Option<Lists> {
+pub(super) fn read(file: &RuleFile, sources: &Sources<'_>, problems: &Problems) -> Option<Lists> {
     let mut files: Vec<Arc<[u8]>> = Vec::new();
     let mut lists = Vec::with_capacity(file.lists.len());
     for def in &file.lists {
@@ -88,13 +84,7 @@ pub(super) fn read(
         of_kind.map(|list| list.entries.len()).sum()
     };
     let (words_count, ids_count) = (count(true), count(false));
-    Some(Lists {
-        tables: (ids, words),
-        marks,
-        words: words_count,
-        ids: ids_count,
-        version,
-    })
+    Some(Lists { tables: (ids, words), marks, words: words_count, ids: ids_count, version })
 }
 
 fn ids_of(entries: &[At<Box<str>>]) -> Ids {
@@ -114,9 +104,11 @@ fn build_words(
     problems: &Problems,
 ) -> Option<Arc<Words>> {
     let words: Vec<Vec<&str>> = lists.iter().map(|list| texts(&list.entries)).collect();
-    let parts = lists.iter().zip(&words).enumerate().filter_map(|(place, (list, words))| {
-        word_list(place, &list.def.kind, words)
-    });
+    let parts = lists
+        .iter()
+        .zip(&words)
+        .enumerate()
+        .filter_map(|(place, (list, words))| word_list(place, &list.def.kind, words));
     let parts: Vec<WordList<'_>> = parts.collect();
     match Words::build(&parts, previous) {
         Ok(words) => Some(Arc::new(words)),
@@ -174,9 +166,9 @@ pub(super) fn replaced(
             words.push((place, name, texts(other)));
         }
     }
-    let parts = words.iter().filter_map(|(place, _, entries)| {
-        word_list(*place, &file.lists[*place].kind, entries)
-    });
+    let parts = words
+        .iter()
+        .filter_map(|(place, _, entries)| word_list(*place, &file.lists[*place].kind, entries));
     let parts: Vec<WordList<'_>> = parts.collect();
     let words = tables.words.with_replaced(&parts).map_err(|faults| {
         let fault = faults[0];
@@ -184,6 +176,7 @@ pub(super) fn replaced(
         let (_, name, entries) = words.iter().find(|(at, ..)| *at == place).expect("one of them");
         (name.at, format!("{:?} {}", entries[fault.entry], fault.kind))
     })?;
-    let limiters = tables.limiters.iter().map(|limiter| Arc::new(Limiter::new(limiter.numbers()))).collect();
+    let limiters =
+        tables.limiters.iter().map(|limiter| Arc::new(Limiter::new(limiter.numbers()))).collect();
     Ok(Tables { ids, words: Arc::new(words), limiters })
 }

@@ -228,7 +228,9 @@ impl Names for Scope<'_, '_> {
         let Some(place) = place.filter(|place| *place < above) else {
             let near = did_you_mean(name, vars[..above].iter().map(|var| &*var.name.value));
             return Err(Some(match place {
-                Some(_) => format!("variable {name:?} stands below; a variable uses those above it"),
+                Some(_) => {
+                    format!("variable {name:?} stands below; a variable uses those above it")
+                }
                 None => format!("there is no variable {name:?}{near}"),
             }));
         };
@@ -262,10 +264,9 @@ impl Scope<'_, '_> {
         }
         let regex = RegexBuilder::new(pattern).size_limit(REGEX_PROGRAM_MAX).build();
         let regex = regex.map_err(|error| match error {
-            regex::Error::CompiledTooBig(limit) => format!(
-                "the pattern needs more than {} KiB, use smaller repetitions",
-                limit / 1024
-            ),
+            regex::Error::CompiledTooBig(limit) => {
+                format!("the pattern needs more than {} KiB, use smaller repetitions", limit / 1024)
+            }
             // The first line is a headline, the last says what is wrong.
             error => {
                 let text = error.to_string();

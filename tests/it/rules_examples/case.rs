@@ -97,7 +97,7 @@ fn read(file: &Path) -> Case {
     let mut members = Members::of(file.display().to_string(), value);
     assert!(!members.text("name").is_empty(), "a case says what it shows");
     let (rules, mut files) = match members.optional("rules_file") {
-        Some(path) => of_repository(path.as_str().expect("a path")),
+        Some(path) => of_repository(&mut members, path.as_str().expect("a path")),
         None => (members.text("rules"), BTreeMap::new()),
     };
     for (name, text) in members.optional("files").iter().flat_map(object) {
@@ -120,10 +120,18 @@ fn read(file: &Path) -> Case {
     Case { name, rules, files, wants }
 }
 
-/// A rule file of the repository with the list files beside it.
-fn of_repository(path: &str) -> (String, BTreeMap<String, String>) {
+/// A rule file of the repository, as the case wants it, with the list files beside it.
+fn of_repository(members: &mut Members, path: &str) -> (String, BTreeMap<String, String>) {
     let file = root().join(path);
-    let rules = fs::read_to_string(&file).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let mut rules = fs::read_to_string(&file).unwrap_or_else(|e| panic!("{path}: {e}"));
+    if let Some(line) = members.optional("until") {
+        let line = format!("\n{}\n", line.as_str().expect("a line"));
+        rules.truncate(rules.find(&line).unwrap_or_else(|| panic!("{path} has no {line:?}")) + 1);
+    }
+    for (from, to) in members.optional("replace").iter().flat_map(object) {
+        assert!(rules.contains(from), "{path} has no {from:?}");
+        rules = rules.replace(from, to.as_str().expect("a text"));
+    }
     let lists = file.with_file_name("lists");
     let entries = fs::read_dir(lists).into_iter().flatten().map(|entry| entry.unwrap().path());
     let files = entries.map(|list| {
