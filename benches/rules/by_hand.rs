@@ -51,7 +51,9 @@ pub fn file(count: usize) -> String {
             1 => format!("msg.group_id in [\"a{at}\", \"b{at}\", \"c{at}\"]"),
             2 => format!("msg.content_type == \"image\" && size(msg.mentions) > {at}"),
             3 => format!("msg.text.contains(\"needle {at}\")"),
-            _ => format!("now < {at} || (msg.platform == \"web\" && msg.sender_id.startsWith(\"x{at}\"))"),
+            _ => format!(
+                "now < {at} || (msg.platform == \"web\" && msg.sender_id.startsWith(\"x{at}\"))"
+            ),
         };
         writeln!(
             file,
@@ -86,7 +88,8 @@ fn check(at: usize) -> Check {
             let start = format!("x{at}");
             let least = i64::try_from(at).expect("a small number");
             Box::new(move |plain| {
-                plain.now < least || (plain.platform == "web" && plain.sender_id.starts_with(&start))
+                plain.now < least
+                    || (plain.platform == "web" && plain.sender_id.starts_with(&start))
             })
         }
     }

@@ -33,9 +33,8 @@ pub struct Effort {
     turns: u32,
 }
 
-const REQUEST: &str = include_str!(
-    "../../tests/fixtures/rows/openim/callbackBeforeSendGroupMsgCommand/request.json"
-);
+const REQUEST: &str =
+    include_str!("../../tests/fixtures/rows/openim/callbackBeforeSendGroupMsgCommand/request.json");
 
 struct NoHeaders;
 

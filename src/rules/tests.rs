@@ -104,10 +104,7 @@ rules:
     assert_eq!(staff.tags, [Arc::from("staff")]);
     let other = decide(&set, &group_text("u1", "hi"));
     assert_eq!((other.verdict, other.rule_id.as_deref()), (Verdict::Deny, Some("last")));
-    assert_eq!(
-        matched(&other),
-        ["seen enforce tag", "watched shadow deny", "last enforce deny"]
-    );
+    assert_eq!(matched(&other), ["seen enforce tag", "watched shadow deny", "last enforce deny"]);
     assert_eq!(other.tags, [Arc::from("seen"), Arc::from("staff")]);
     assert_eq!(other.rules_version, Some(Arc::clone(set.version())));
 }
@@ -219,13 +216,15 @@ rules:
 #[test]
 fn a_missed_deadline_goes_to_on_fault_of_the_kind() {
     let file = |on_fault: &str| {
-        format!("
+        format!(
+            "
 version: 1
 defaults: {{ on_fault: {on_fault}, deadline: 5ms }}
 rules:
   - {{ id: a, on: [message.group.send], when: 'msg.text.matches(\"x+y\")', then: {{ tag: [a] }} }}
   - {{ id: b, on: [message.group.send], then: {{ deny: {{ code: 5009 }} }} }}
-")
+"
+        )
     };
     let clock = Cell::new(0);
     let ticks = || {
@@ -361,7 +360,10 @@ fn adding_shadow_rules_never_changes_what_is_answered() {
             let [a, b] = [&one, &both]
                 .map(|set| set.decide(set.tables(), intent, &services, &mut Unwatched));
             if a.enforced && b.enforced {
-                assert_eq!((a.verdict, a.changes, a.deny_code), (b.verdict, b.changes, b.deny_code));
+                assert_eq!(
+                    (a.verdict, a.changes, a.deny_code),
+                    (b.verdict, b.changes, b.deny_code)
+                );
             } else {
                 assert_eq!(a.verdict, Verdict::Allow, "{command}");
             }

@@ -179,4 +179,3 @@ fn explain_asks_for_what_it_cannot_tell() {
     let target = &parsed(&desk.rules(&named).out)["intents"][0]["target"];
     assert_eq!(target["provider"], json!("openim"));
 }
-

@@ -83,4 +83,3 @@ tests:
         assert!(ran.err.ends_with("@rules.yaml: 2 errors\n"), "{}", ran.err);
     }
 }
-
