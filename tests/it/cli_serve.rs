@@ -86,14 +86,15 @@ fn it_serves_although_nobody_reads_its_log_any_more() {
 }
 
 #[test]
-fn a_closed_terminal_is_a_stop_like_any_other_and_none_under_nohup() {
-    // The kernel ended the program on the spot: what was in memory was lost, uncounted.
+fn a_hang_up_without_rules_is_told_and_ends_nothing_nor_does_any_under_nohup() {
     let mut child = command(&["serve"], &SETTINGS).spawn().expect("the binary was built");
     first_line(&mut child);
     signal(&child, "HUP");
-    let ran = ended(child);
-    assert_eq!(ran.code, Some(0), "{}", ran.err);
-    assert!(ran.err.contains("SIGHUP") && ran.err.contains("stopped"), "{}", ran.err);
+    let mut log = BufReader::new(child.stderr.take().expect("it is piped"));
+    let told = read_until(&mut log, "SIGHUP");
+    assert!(told.contains("IMBRIDGE_RULES is not set"), "{told}");
+    assert!(child.try_wait().expect("a child").is_none(), "it serves on");
+    end(child, log);
 
     let script = format!("trap '' HUP; exec {} serve", env!("CARGO_BIN_EXE_imbridge"));
     let mut sh = Command::new("sh");
@@ -108,9 +109,30 @@ fn a_closed_terminal_is_a_stop_like_any_other_and_none_under_nohup() {
     end(child, log);
 }
 
+#[test]
+fn a_closed_terminal_is_a_stop_like_any_other() {
+    // The kernel ended the program on the spot: what was in memory was lost, uncounted.
+    let (shows, takes) = terminal();
+    let mut setsid = Command::new("setsid");
+    setsid.args(["--ctty", env!("CARGO_BIN_EXE_imbridge"), "serve"]).env_clear().envs(SETTINGS);
+    setsid.env("PATH", "/usr/bin:/bin").stdin(takes);
+    setsid.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = setsid.spawn().expect("util-linux is installed");
+    // The parent's hand on the program's end of the terminal.
+    drop(setsid);
+    first_line(&mut child);
+    drop(shows);
+    let ran = ended(child);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let told = ran.err.contains("SIGHUP: the terminal was closed") && ran.err.contains("stopped");
+    assert!(told, "{}", ran.err);
+}
+
 /// A terminal: the end that shows, and the end for the program.
 fn terminal() -> (File, OwnedFd) {
-    let shows = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal is left");
+    // A program that held the showing end itself would never see it closed.
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let shows = openpt(flags).expect("a terminal is left");
     grantpt(&shows).expect("it is ours");
     unlockpt(&shows).expect("it is ours");
     let name = ptsname(&shows, Vec::new()).expect("it has a name");

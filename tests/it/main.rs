@@ -37,6 +37,7 @@
 //! * `rules_cli`: what `imbridge rules` says of rule files, requests and recorded decisions.
 //! * `rules_examples`: rule files with the answers, records, errors and tests that they give, over HTTP and
 //!   through `imbridge rules`.
+//! * `rules_life`: a rule set that is loaded, reloaded, refused, watched and switched off.
 //! * `support`: what tests start and read, with no test in it. `support::kafka` runs a real Apache
 //!   Kafka.
 //! * `real_kafka`: the promises of that support itself.
@@ -88,5 +89,6 @@ mod reference;
 mod restore;
 mod rules_cli;
 mod rules_examples;
+mod rules_life;
 mod support;
 mod tidy;
