@@ -83,3 +83,61 @@ impl Verdicts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::stage::{BEFORE, Stage, on_a_worker, told};
+    use crate::rules::{Intent, Rules};
+    use crate::verdict::{Decision, Fault};
+    use std::rc::Rc;
+    use std::sync::Arc;
+
+    /// Fails as an engine does.
+    struct Failing;
+
+    impl Rules for Failing {
+        fn decide(&self, _intent: &Intent<'_>) -> Decision {
+            let fault = |rule: Option<&str>, fault| Fault { rule_id: rule.map(Arc::from), fault };
+            Decision {
+                faults: vec![fault(Some("r"), "panic"), fault(None, "deadline")],
+                rules_version: Some(Arc::from("v")),
+                ..Decision::ALLOW
+            }
+        }
+    }
+
+    #[test]
+    fn what_an_engine_fails_at_is_counted_and_the_sender_answered() {
+        on_a_worker(|| async {
+            let mut stage = Stage::new(false);
+            let intake = Rc::get_mut(&mut stage.intake).expect("nobody else has it yet");
+            intake.rules = Box::new(Failing);
+            let rule = (Arc::from("r"), "enforce");
+            intake.metrics.rules.put_in_force("v", std::iter::once((&rule.0, rule.1)));
+            assert_eq!(told(stage.call(BEFORE, "g")).await.0, 200);
+            let counted = [
+                "rules_errors_total{rule=\"r\"}",
+                "rules_fail_open_total{reason=\"deadline\"}",
+                "rules_deadline_exceeded_total",
+                "rule_evaluation_seconds_count",
+            ];
+            for series in counted {
+                assert_eq!(stage.metric(series), 1, "{series}");
+            }
+        });
+    }
+
+    #[test]
+    fn without_a_set_decisions_are_counted_and_no_time_is_taken() {
+        on_a_worker(|| async {
+            let stage = Stage::new(false);
+            assert_eq!(told(stage.call(BEFORE, "g")).await.0, 200);
+            let command = BEFORE.trim_start_matches('/');
+            let series = format!(
+                "rules_decisions_total{{command=\"{command}\",enforced=\"true\",verdict=\"allow\"}}"
+            );
+            assert_eq!(stage.metric(&series), 1);
+            assert_eq!(stage.metric("rule_evaluation_seconds_count"), 0);
+        });
+    }
+}

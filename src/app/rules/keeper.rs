@@ -51,7 +51,7 @@ impl Cause {
 }
 
 /// What came of a request.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Outcome {
     /// Whether the files are in force.
     pub(super) ok: bool,

@@ -19,6 +19,9 @@ pub mod load;
 mod shop;
 mod told;
 
+#[cfg(test)]
+mod tests;
+
 pub(super) use desk::Desk;
 pub use first::{First, Refused};
 pub(super) use keeper::Keeper;

@@ -28,7 +28,7 @@ pub(super) struct Shop {
     path: PathBuf,
     catalogue: Arc<Catalogue>,
     on_fault: OnFault,
-    trials: Trials,
+    pub(super) trials: Trials,
     /// Has the set in force.
     pub(super) engine: Arc<Engine>,
 }
