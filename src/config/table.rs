@@ -207,7 +207,7 @@ pub const SETTINGS: &[Setting] = &[
         "IMBRIDGE_ADMIN_LISTEN",
         Text("127.0.0.1:9464"),
         "address and port",
-        "Where `/metrics`, `/live`, `/ready` and `/status` are served; port 0 takes a free one.",
+        "Where `/metrics`, `/live`, `/ready`, `/status` and `/rules` are served; port 0 takes a free one.",
     ),
     secret(row(
         Group::Admin,

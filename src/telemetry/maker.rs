@@ -140,5 +140,9 @@ threads, start time.
 | Does Kafka keep up? | `imbridge_journal_oldest_age_seconds` and `imbridge_journal_bytes / imbridge_journal_bytes_max` |
 | Is something holding deliveries up? | `imbridge_kafka_degraded == 1` |
 | Was anything given up? | `increase(imbridge_kafka_dead_letters_total[1h]) > 0` |
+| What do rules decide? | `sum by (verdict, enforced) (rate(imbridge_rules_decisions_total[5m]))` |
+| What would a rule in shadow do? | `rate(imbridge_rule_matches_total{mode=\"shadow\"}[5m])` |
+| Are the rules that are in force the ones in the file? | `imbridge_rules_last_reload_success == 0`, `imbridge_rules_active == 0` |
+| Do rules fail? | `increase(imbridge_rules_errors_total[1h]) > 0`, `increase(imbridge_rules_fail_open_total[1h]) > 0` |
 | Does the sender say things we do not know? | `increase(imbridge_records_unknown_total[1d]) > 0` |
 ";

@@ -499,3 +499,17 @@ fn decisions_go_on_during_reloads_and_each_is_of_one_whole_set() {
     });
     bridge.assert_ledger_even();
 }
+
+#[test]
+fn where_nothing_can_be_decided_the_operator_says_what_is_answered() {
+    for (choice, denied) in [("allow", false), ("deny", true)] {
+        let bridge = Builder::new(Kafka::nobody())
+            .set("ON_FAULT", choice)
+            .set("BODY_BYTES_MAX", "100")
+            .start();
+        let answer = bridge.post(ASKED, format!("{{\"groupID\":\"{}\"}}", "g".repeat(200)));
+        assert_eq!(answer.status, 413, "{choice}");
+        let told = answer.json();
+        assert_eq!(told["errCode"] != 0 && told["nextCode"] == 1, denied, "{choice}: {told}");
+    }
+}
