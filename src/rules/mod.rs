@@ -21,6 +21,7 @@
 //! * `frame` – one intent as conditions and actions see it
 //! * `given`, `trial`, `explain`, `replay` – the author's tools: intents given by hand, embedded tests,
 //!   rule by rule, recorded decisions again
+//! * [`listing`] – all that rules may name, `docs/rules-fields.md`
 
 pub mod actions;
 pub mod engine;
@@ -29,6 +30,7 @@ pub mod expr;
 pub mod frame;
 pub mod given;
 pub mod limits;
+pub mod listing;
 pub mod memory;
 #[cfg(test)]
 mod probe;

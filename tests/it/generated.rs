@@ -4,9 +4,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use imbridge::catalogue::{Catalogue, listing};
 use imbridge::config::docs;
+use imbridge::rules::listing as rules_listing;
 use imbridge::telemetry::Metrics;
 use imbridge::telemetry::maker::metrics_md;
 
@@ -37,6 +39,12 @@ fn the_example_environment_is_what_the_table_says() {
 #[test]
 fn the_page_of_commands_is_what_the_catalogue_says() {
     check("docs/commands.md", &listing::commands_md(&Catalogue::embedded()));
+}
+
+#[test]
+fn the_page_of_what_rules_may_name_is_what_the_catalogue_says() {
+    let catalogue = Arc::new(Catalogue::embedded());
+    check("docs/rules-fields.md", &rules_listing::fields_md(&catalogue));
 }
 
 #[test]

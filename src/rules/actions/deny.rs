@@ -108,8 +108,9 @@ fn allowed_by(plans: &[&Plan]) -> Vec<String> {
     told.into_iter().map(|(codes, who)| format!("{who} allows {codes}")).collect()
 }
 
-/// `1 and 10100 to 10200`.
-fn allowed(reply: &ReplyPlan) -> String {
+/// The codes that a command may be denied with, in words: `1 and 10100 to 10200`.
+#[must_use]
+pub fn allowed(reply: &ReplyPlan) -> String {
     let mut singles = vec![reply.deny_code, PLAIN_DENY];
     singles.dedup();
     let outside = |code: &i64| !reply.codes.is_some_and(|(low, high)| (low..=high).contains(code));

@@ -25,7 +25,7 @@ mod users;
 
 pub use combine::{Counted, Outcome, outcome};
 pub use compile::compile;
-pub use deny::{DefaultDeny, compile_default_deny, default_deny};
+pub use deny::{DefaultDeny, allowed, compile_default_deny, default_deny};
 pub use possible::Site;
 pub use together::{Placed, check_together};
 
