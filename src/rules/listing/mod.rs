@@ -318,7 +318,9 @@ fn changes_of_field(
     };
     found.push((field.clone(), "set"));
     if told {
-        found.extend(more.iter().map(|action| (field.clone(), *action)));
+        // What may not be empty cannot be emptied.
+        let more = more.iter().filter(|action| !(modify.nonempty && **action == "unset"));
+        found.extend(more.map(|action| (field.clone(), *action)));
     }
 }
 
