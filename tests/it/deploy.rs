@@ -148,6 +148,20 @@ fn addresses_in_the_compose_file_agree_with_each_other() {
 }
 
 #[test]
+fn the_rule_file_of_the_compose_file_is_one_that_it_mounts() {
+    let compose = compose();
+    let rules = text(&service_environment(&compose, "imbridge")["IMBRIDGE_RULES"]).to_owned();
+    let mounts = mounts(&services(&compose)["imbridge"]);
+    let mounted = mounts.iter().find_map(|mount| {
+        let (source, place) = mount.strip_suffix(":ro")?.split_once(':')?;
+        let file = Path::new(&rules).strip_prefix(place).ok()?;
+        Some(root().join(source).join(file))
+    });
+    let file = mounted.unwrap_or_else(|| panic!("{rules} is in none of {mounts:?}"));
+    assert!(file.is_file(), "{} is not there", file.display());
+}
+
+#[test]
 fn the_journal_of_the_image_lies_in_the_volume_that_its_user_owns() {
     let dockerfile = dockerfile();
     let volume = dockerfile.only("VOLUME");

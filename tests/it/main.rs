@@ -38,6 +38,7 @@
 //! * `rules_examples`: rule files with the answers, records, errors and tests that they give, over HTTP and
 //!   through `imbridge rules`.
 //! * `rules_life`: a rule set that is loaded, reloaded, refused, watched and switched off.
+//!   through `imbridge rules`; `rules_pages`: the rule files that people copy from, and docs/rules.md.
 //! * `support`: what tests start and read, with no test in it. `support::kafka` runs a real Apache
 //!   Kafka.
 //! * `real_kafka`: the promises of that support itself.
@@ -90,5 +91,6 @@ mod restore;
 mod rules_cli;
 mod rules_examples;
 mod rules_life;
+mod rules_pages;
 mod support;
 mod tidy;

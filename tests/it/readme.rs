@@ -32,7 +32,7 @@ fn page(path: &str) -> String {
 }
 
 /// Fenced blocks of a page: language and text.
-fn blocks(page: &str) -> Vec<(String, String)> {
+pub(crate) fn blocks(page: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut open: Option<(String, String)> = None;
     for line in page.lines() {
