@@ -66,6 +66,8 @@ pub(super) fn read(file: &RuleFile, sources: &Sources<'_>, problems: &Problems) 
         lists.push(Entries { def, entries, mark });
     }
     if lists.len() < file.lists.len() {
+        // Of a list that cannot be read nothing more is known; words of the others may be wrong too.
+        let _of_no_use = build_words(&lists, None, problems).is_some();
         return None;
     }
     let version = version(std::iter::once(sources.file).chain(files.iter().map(|bytes| &**bytes)));
