@@ -36,9 +36,8 @@
 //! * `restore`: from the event of a file back to the record that it was.
 //! * `rules_cli`: what `imbridge rules` says of rule files, requests and recorded decisions.
 //! * `rules_examples`: rule files with the answers, records, errors and tests that they give, over HTTP and
-//!   through `imbridge rules`.
-//! * `rules_life`: a rule set that is loaded, reloaded, refused, watched and switched off.
 //!   through `imbridge rules`; `rules_pages`: the rule files that people copy from, and docs/rules.md.
+//! * `rules_life`: a rule set that is loaded, reloaded, refused, watched and switched off.
 //! * `support`: what tests start and read, with no test in it. `support::kafka` runs a real Apache
 //!   Kafka.
 //! * `real_kafka`: the promises of that support itself.

@@ -31,12 +31,15 @@ const RULES_PER_COMMAND_MAX: usize = 500;
 /// Time for all rules of an intent, when the file does not say.
 const DEADLINE: Duration = Duration::from_millis(10);
 
+/// Gives the bytes of a list file, or says why not.
+pub type ReadList<'a> = &'a dyn Fn(&str) -> Result<Arc<[u8]>, String>;
+
 /// What a set is made of.
 pub struct Sources<'a> {
     /// Bytes of the rule file.
     pub file: &'a [u8],
     /// Bytes of a list file, by the name written in the rule file; or why they cannot be had.
-    pub read_list: &'a dyn Fn(&str) -> Result<Arc<[u8]>, String>,
+    pub read_list: ReadList<'a>,
     /// Commands, with an operator's rows.
     pub catalogue: &'a Arc<Catalogue>,
     /// The bridge's own `on_fault`.

@@ -125,9 +125,18 @@ impl Scope<'_, '_> {
         Self { any: true, ..self }
     }
 
+    /// Whether something of that name stands in the file and was left out as wrong.
+    fn is_reported(&self, section: &str, name: &str) -> bool {
+        self.shop.file.reported.contains(&*format!("{section}.{name}"))
+    }
+
     fn list(&mut self, name: &str, wanted: &str) -> Result<ListId, String> {
         let lists = &self.shop.file.lists;
         let Some(place) = lists.iter().position(|list| *list.name.value == *name) else {
+            if self.is_reported("lists", name) {
+                // No set comes of this file, so nothing will ever be looked up.
+                return Ok(list_id(0));
+            }
             let known = lists.iter().filter(|list| word(&list.kind) == wanted);
             let near = did_you_mean(name, known.map(|list| &*list.name.value));
             return Err(format!("there is no list {name:?}{near}"));
@@ -226,6 +235,9 @@ impl Names for Scope<'_, '_> {
         let place = vars.iter().position(|var| *var.name.value == *name);
         let above = self.vars_above;
         let Some(place) = place.filter(|place| *place < above) else {
+            if self.is_reported("vars", name) {
+                return Err(None);
+            }
             let near = did_you_mean(name, vars[..above].iter().map(|var| &*var.name.value));
             return Err(Some(match place {
                 Some(_) => {

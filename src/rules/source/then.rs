@@ -3,6 +3,7 @@
 //! In: the node. Out: ending, changes and tags. What always holds: at most one ending, no change
 //! beside `deny` or `drop`, a change has what its action needs; a change with a mistake is left out.
 
+use super::super::words::is_invisible;
 use super::defaults::deny;
 use super::file::ListKind;
 use super::file::{
@@ -271,15 +272,4 @@ fn cover(node: &Node, reader: &Reader<'_>) -> Option<char> {
             None
         }
     }
-}
-
-/// What the fold `invisible` drops.
-const fn is_invisible(char: char) -> bool {
-    matches!(char,
-        '\0'..='\u{8}' | '\u{b}'..='\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}'
-        | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
-        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-        | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-        | '\u{e0000}'..='\u{e0fff}')
 }
