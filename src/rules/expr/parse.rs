@@ -61,13 +61,15 @@ fn unexpected(text: &str, tokens: &[Token], at: usize) -> ExprError {
     let word = &text[token.start..token.end];
     let shown = cut(word);
     let before = place.checked_sub(1).map(|before| &tokens[before]);
+    if let Some(not) = before.filter(|before| text[before.start..before.end] == *"not") {
+        return wrong(not.start, "not has no meaning here, ! is not");
+    }
     let value_before = before.is_some_and(|before| {
         matches!(before.kind, TokenKind::Name | TokenKind::Int | TokenKind::Text | TokenKind::Close)
     });
     let message = match (token.kind, word.to_ascii_lowercase().as_str()) {
         (TokenKind::Name, "and") => format!("{word} has no meaning here, && is and"),
         (TokenKind::Name, "or") => format!("{word} has no meaning here, || is or"),
-        (TokenKind::Name, "not") => format!("{word} has no meaning here, ! is not"),
         (TokenKind::Name, _) if !value_before && is_reserved(word) => {
             format!("{word} is a reserved word of CEL")
         }
@@ -82,6 +84,7 @@ fn unexpected(text: &str, tokens: &[Token], at: usize) -> ExprError {
         {
             format!("{shown} is not expected here, an operator is missing before it")
         }
+        (_, "?") => "? is not expected here, an inner ?: stands in brackets".to_owned(),
         _ => format!("{shown} is not expected here"),
     };
     wrong(token.start, message)
