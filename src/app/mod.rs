@@ -119,30 +119,18 @@ impl App {
         let gauges = Arc::new(Gauges::default());
         let log = journal::open(config, storage, &metrics, &ledger)?;
         let normaliser = Arc::new(Normaliser::new(Arc::clone(&catalogue), settings(config)));
-        let topics = normaliser.all_topics();
-        let observer = MetricsObserver::new(Arc::clone(&metrics), Arc::clone(&ledger), &topics);
-        let sinks = Arc::new(KafkaSinks::new(kafka_settings(config, brokers)));
-        let plan = shipper::Settings {
-            dead_letter_topic: Some(normaliser.dead_letter_topic().to_owned()),
-            ..shipper::Settings::new(topics)
-        };
-        let shipper = Shipper::spawn(Arc::clone(&log), sinks, plan, Arc::new(observer))
-            .context("cannot start the shipper's thread")?;
-        let shipper = Arc::new(shipper);
+        let shipper = ship(config, brokers, &normaliser, &log, (&metrics, &ledger))?;
         let requeue = (config.journal.ack != AckLevel::Memory)
             .then(|| requeue::start(&config.journal.dir, &normaliser, &log, (&metrics, &ledger)))
             .transpose()
             .context("the journal's directory is gone")?;
         let (callbacks_address, admin_address) =
             (for_callbacks.local_addr()?, for_admin.local_addr()?);
-        let keeper = first.map(|first| Keeper::start(first, &metrics)).transpose();
-        let keeper = keeper.context("cannot start the thread that watches the rules")?;
-        let engine = keeper.as_ref().map(|keeper| Ruled(Arc::clone(keeper.engine())));
-        let desk = Arc::new(Desk::new(keeper, &metrics));
+        let (desk, rules) = rules(first, &metrics)?;
         let intake = Intake {
             door: Door::new(catalogue, &config.openim.deployment, Box::new(Everybody)),
             normaliser,
-            rules: engine.map_or_else(|| -> Box<dyn Rules> { Box::new(AllowAll) }, |e| Box::new(e)),
+            rules,
             log: Arc::clone(&log),
             metrics: Arc::clone(&metrics),
             ledger: Arc::clone(&ledger),
@@ -216,6 +204,39 @@ impl App {
     pub const fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
     }
+}
+
+/// Starts the way to Kafka.
+fn ship(
+    config: &Config,
+    brokers: &str,
+    normaliser: &Normaliser,
+    log: &Arc<dyn Log>,
+    (metrics, ledger): (&Arc<Metrics>, &Arc<Ledger>),
+) -> anyhow::Result<Arc<ShipperHandle>> {
+    let topics = normaliser.all_topics();
+    let observer = MetricsObserver::new(Arc::clone(metrics), Arc::clone(ledger), &topics);
+    let sinks = Arc::new(KafkaSinks::new(kafka_settings(config, brokers)));
+    let plan = shipper::Settings {
+        dead_letter_topic: Some(normaliser.dead_letter_topic().to_owned()),
+        ..shipper::Settings::new(topics)
+    };
+    let shipper = Shipper::spawn(Arc::clone(log), sinks, plan, Arc::new(observer));
+    shipper.map(Arc::new).context("cannot start the shipper's thread")
+}
+
+/// What operators and workers have of the rules.
+fn rules(
+    first: Option<First>,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<(Arc<Desk>, Box<dyn Rules>)> {
+    let keeper = first.map(|first| Keeper::start(first, metrics)).transpose();
+    let keeper = keeper.context("cannot start the thread that watches the rules")?;
+    let rules: Box<dyn Rules> = match &keeper {
+        Some(keeper) => Box::new(Ruled(Arc::clone(keeper.engine()))),
+        None => Box::new(AllowAll),
+    };
+    Ok((Arc::new(Desk::new(keeper, metrics)), rules))
 }
 
 /// The engine as workers have it: operators have it too.

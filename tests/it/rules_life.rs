@@ -18,7 +18,7 @@ use tempfile::TempDir;
 const ASKED: &str = "/openim/callbackBeforeSetGroupMemberInfoCommand";
 const COMMAND: &str = "callbackBeforeSetGroupMemberInfoCommand";
 /// Longer than the watch takes to look twice.
-const TWO_LOOKS: Duration = Duration::from_millis(5000);
+const TWO_LOOKS: Duration = Duration::from_secs(5);
 
 /// A rule file and what lies beside it.
 struct Files(TempDir);
