@@ -54,8 +54,9 @@ const NAMES: [(&str, &str); 40] = [
     ("zoe", "Zoë & Max"),
 ];
 
-/// What is said in chats. Quotes, markup, line ends and emoji are there because people type them.
-pub(super) const SENTENCES: [&str; 36] = [
+/// What is said in chats. Quotes, markup, line ends and emoji are there because people type them, the two
+/// about money because of the starter set of rules: one is refused, one is masked.
+pub(super) const SENTENCES: [&str; 38] = [
     "Good morning! Are we still on for 10?",
     "ok",
     "Can someone share the address again?",
@@ -84,6 +85,8 @@ pub(super) const SENTENCES: [&str; 36] = [
     "if (a < b && b > c) { return \"fine\"; }",
     "See https://example.org/menu?day=5&lang=en for lunch.",
     "line one\nline two\nline three",
+    "Free coins for everybody! 加微信 lucky-7 now",
+    "Who joins me at the casino tonight? 赌博吗?",
     "👍",
     "🎂🎉🎉 happy birthday!!",
     "Please don't share this outside the team.",

@@ -42,6 +42,17 @@ pub(super) struct Pair {
     number: u64,
 }
 
+impl Pair {
+    /// What it is about: the kind, and what rules made of it, if anything. Both are worth seeing.
+    fn news(&self) -> String {
+        let kind = self.event.kind();
+        match self.event.verdict() {
+            None | Some("allow") => kind.to_owned(),
+            Some(verdict) => format!("{kind} {verdict}"),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Callback {
     provider: Provider,
@@ -216,6 +227,7 @@ impl Pairing {
 /// mean the same, else what was shown least.
 #[derive(Debug, Default)]
 pub(super) struct Chooser {
+    /// By [`Pair::news`].
     shown: HashMap<String, u32>,
     last: Option<Provider>,
 }
@@ -231,12 +243,12 @@ impl Chooser {
             let fits = |other: &Pair| {
                 other.provider != pair.provider
                     && other.phase == pair.phase
-                    && other.event.kind() == pair.event.kind()
+                    && other.news() == pair.news()
             };
             pool.iter().position(fits)
         };
         let rank = |pair: &Pair| {
-            let shown = self.shown.get(pair.event.kind()).copied().unwrap_or(0);
+            let shown = self.shown.get(&pair.news()).copied().unwrap_or(0);
             (shown, couple(pair).is_none(), Some(pair.provider) == self.last)
         };
         let best = pool.iter().enumerate().min_by_key(|(_, pair)| rank(pair));
@@ -249,7 +261,7 @@ impl Chooser {
             places.into_iter().filter_map(|place| pool.remove(place)).collect();
         chosen.sort_by_key(|pair| pair.provider);
         for pair in &chosen {
-            *self.shown.entry(pair.event.kind().to_owned()).or_default() += 1;
+            *self.shown.entry(pair.news()).or_default() += 1;
             self.last = Some(pair.provider);
         }
         chosen
@@ -356,6 +368,26 @@ mod tests {
         assert_eq!(kinds(), [one("openim", "often"), one("tencent", "often")]);
         assert_eq!(kinds(), [one("openim", "alone")]);
         assert_eq!(kinds(), [one("openim", "often")]);
+    }
+
+    #[test]
+    fn what_a_rule_refused_is_not_taken_for_one_more_of_its_kind() {
+        let (mut pairing, now) = (Pairing::new(OURS.to_owned()), clock::now());
+        for (id, verdict) in ["allow", "allow", "allow", "deny"].into_iter().enumerate() {
+            let id = id.to_string();
+            let own = sent(Provider::OpenIm, "x", &id);
+            pairing.went_out(&own);
+            pairing.came_back(&own, Duration::ZERO, now);
+            let data = format!(r#""data":{{"kind":"k","verdict":"{verdict}"}}"#);
+            let more = format!(r#","correlationid":"{id}",{data}"#);
+            pairing.read("im.decisions", event("openim", "x", "k", &more), now);
+        }
+        let mut chooser = Chooser::default();
+        let mut verdicts = || {
+            let chosen = chooser.choose(&mut pairing);
+            chosen[0].event.verdict().map(str::to_owned).expect("it is a decision")
+        };
+        assert_eq!([verdicts(), verdicts(), verdicts()], ["allow", "deny", "allow"]);
     }
 
     #[test]
