@@ -11,6 +11,7 @@ use crate::clock;
 use crate::rules::engine::Engine;
 use crate::rules::problem::Problem;
 use crate::rules::set::RuleSet;
+use crate::rules::trial;
 use crate::verdict::OnFault;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -94,6 +95,7 @@ impl Shop {
             problems.extend(failed);
             passed
         });
+        problems.sort();
         let (source, stamps) = (loaded.source, loaded.stamps);
         let set = set.map(Arc::new);
         Attempt { set, problems, source, stamps, unread: false, young: false }
@@ -114,6 +116,6 @@ impl Attempt {
 }
 
 /// The tests of a file as problems.
-fn trials(_set: &RuleSet, _catalogue: &Arc<Catalogue>) -> Vec<Problem> {
-    Vec::new()
+fn trials(set: &RuleSet, catalogue: &Arc<Catalogue>) -> Vec<Problem> {
+    trial::run(set, catalogue).failures.iter().map(trial::Failure::problem).collect()
 }
