@@ -96,7 +96,7 @@ fn compile(sources: &Sources<'_>, file: RuleFile, problems: &Problems) -> Option
     let mut drafts: Vec<Draft<'_>> = Vec::with_capacity(file.rules.len());
     let mut limiters: Vec<Arc<Limiter>> = Vec::new();
     for def in &file.rules {
-        drafts.extend(draft(def, &mut shop, &all, sources, &mut limiters));
+        drafts.push(draft(def, &mut shop, &all, sources, &mut limiters));
     }
     check_unused_vars(&mut shop, &all);
     // Stable: equal priorities stay in file order.
@@ -109,13 +109,12 @@ fn compile(sources: &Sources<'_>, file: RuleFile, problems: &Problems) -> Option
     if problems.errors() > 0 {
         return None;
     }
-    let Lists { tables, marks, words, ids, version } = lists?;
-    let (ids_of_lists, words_of_lists) = tables;
+    let Lists { ids, words, marks, words_count, ids_count, version } = lists?;
     let summary = Summary {
         rules: drafts.len(),
         lists: file.lists.len(),
-        words,
-        ids,
+        words: words_count,
+        ids: ids_count,
         limits: file.limits.len(),
         windows: file.windows.len(),
     };
@@ -129,7 +128,7 @@ fn compile(sources: &Sources<'_>, file: RuleFile, problems: &Problems) -> Option
         regexes: regexes.into(),
         windows: windows.into_iter().collect::<Option<_>>()?,
         targets: by_row(catalogue, targets),
-        tables: Tables { ids: ids_of_lists, words: words_of_lists, limiters: limiters.into() },
+        tables: Tables { ids, words, limiters: limiters.into() },
         list_marks: marks,
         default_deny,
         deadline_ns: u64::try_from(deadline.as_nanos()).expect("at most 100 ms"),
@@ -144,7 +143,7 @@ fn draft<'f>(
     all: &[Target],
     sources: &Sources<'_>,
     limiters: &mut Vec<Arc<Limiter>>,
-) -> Option<Draft<'f>> {
+) -> Draft<'f> {
     let (id, problems) = (&def.id.value, shop.problems);
     let provider = def.provider.as_ref().map(|provider| provider.value);
     let mut on = Vec::with_capacity(def.on.len());
@@ -181,7 +180,7 @@ fn draft<'f>(
         actions,
         out_of_service: AtomicBool::new(false),
     };
-    Some(Draft { def, targets, rule })
+    Draft { def, targets, rule }
 }
 
 /// The condition; `None` when it always holds, or is broken.
@@ -285,7 +284,7 @@ fn check_unused_vars(shop: &mut Workshop<'_>, all: &[Target]) {
     for name in names {
         use super::super::expr::Names;
         // What is wrong with it is reported on the way.
-        let _: Result<_, _> = shop.scope(all).var(&name);
+        drop(shop.scope(all).var(&name));
     }
     shop.used.vars = used;
 }
@@ -400,6 +399,6 @@ pub(super) fn version<'b>(files: impl Iterator<Item = &'b [u8]>) -> Arc<str> {
         hash.update(format!("{}:", bytes.len()));
         hash.update(bytes);
     }
-    let digits: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    digits.into()
+    let start = hash.finalize().iter().take(6).fold(0_u64, |all, byte| all << 8 | u64::from(*byte));
+    format!("{start:012x}").into()
 }

@@ -19,14 +19,16 @@ use std::sync::Arc;
 
 /// What became of the lists of a file.
 pub(super) struct Lists {
-    /// By the place in the file, and all words.
-    pub(super) tables: (Box<[Option<Arc<Ids>>]>, Arc<Words>),
+    /// By the place in the file; none for lists of words.
+    pub(super) ids: Box<[Option<Arc<Ids>>]>,
+    /// All words.
+    pub(super) words: Arc<Words>,
     /// Fingerprints by the place in the file.
     pub(super) marks: Box<[u64]>,
     /// Words in all.
-    pub(super) words: usize,
+    pub(super) words_count: usize,
     /// Ids in all.
-    pub(super) ids: usize,
+    pub(super) ids_count: usize,
     /// Hash of all files.
     pub(super) version: Arc<str>,
 }
@@ -86,7 +88,7 @@ pub(super) fn read(file: &RuleFile, sources: &Sources<'_>, problems: &Problems) 
         of_kind.map(|list| list.entries.len()).sum()
     };
     let (words_count, ids_count) = (count(true), count(false));
-    Some(Lists { tables: (ids, words), marks, words: words_count, ids: ids_count, version })
+    Some(Lists { ids, words, marks, words_count, ids_count, version })
 }
 
 fn ids_of(entries: &[At<Box<str>>]) -> Ids {

@@ -16,7 +16,7 @@ mod lists;
 mod names;
 mod tables;
 
-pub use build::{Built, Sources, build};
+pub use build::{Built, ReadList, Sources, build};
 pub use tables::{Ids, Tables};
 
 use super::actions::{Actions, DefaultDeny};
