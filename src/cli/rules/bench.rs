@@ -7,16 +7,16 @@
 use crate::app::rules::load::{Loaded, load};
 use crate::catalogue::Catalogue;
 use crate::cli::settings::Examined;
-use crate::config::{Problem, Problems};
+use crate::config::Problems;
 use crate::files::FileError;
 use crate::verdict::OnFault;
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Settings that decisions depend on, as `Examined` reads them.
-const SETTINGS: [&str; 2] = ["IMBRIDGE_CATALOGUE", "IMBRIDGE_OPENIM_DEPLOYMENT"];
-const ON_FAULT: &str = "IMBRIDGE_ON_FAULT";
+/// Settings that decisions depend on.
+const SETTINGS: [&str; 3] =
+    ["IMBRIDGE_CATALOGUE", "IMBRIDGE_ON_FAULT", "IMBRIDGE_OPENIM_DEPLOYMENT"];
 
 /// What tools work with.
 pub(super) struct Bench {
@@ -38,26 +38,12 @@ impl Bench {
     }
 
     fn of(pairs: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self, Problems> {
-        let (mut on_fault, mut others) = (None, Vec::new());
-        for (name, value) in pairs {
-            if name == ON_FAULT {
-                on_fault = Some(value).filter(|value| !value.is_empty());
-            } else if SETTINGS.iter().any(|known| name == *known) {
-                others.push((name, value));
-            }
-        }
-        let mut settings = Examined::of(others);
+        let is_of_use = |name: &OsString| SETTINGS.iter().any(|known| name == *known);
+        let mut settings = Examined::of(pairs.into_iter().filter(|(name, _)| is_of_use(name)));
         let catalogue = settings.catalogue();
-        let on_fault = match on_fault.as_ref().map(|value| value.to_str()) {
-            None | Some(Some("allow")) => OnFault::Allow,
-            Some(Some("deny")) => OnFault::Deny,
-            Some(_) => {
-                settings.report(Problem::of(ON_FAULT, "is neither allow nor deny"));
-                OnFault::Allow
-            }
-        };
         let config = settings.done()?;
-        Ok(Self { catalogue, deployment: config.openim.deployment, on_fault })
+        let (deployment, on_fault) = (config.openim.deployment, config.policy.on_fault);
+        Ok(Self { catalogue, deployment, on_fault })
     }
 
     /// Reads a rule file and builds it.

@@ -141,7 +141,7 @@ fn explain(set: &RuleSet, bench: &Bench, call: &RawCall<'_>) -> Explained {
     let question = Question { provider: call.provider, plan, body, slots };
     let answer = answer(situation, route, bench.on_fault);
     let reply = reply::body(answer.body, &question, &decisions).into_owned();
-    let silence = intents.is_empty().then(|| silence(&callback, events));
+    let silence = intents.is_empty().then(|| silence(&callback, phase, events));
     Explained { intents, silence, reply }
 }
 
@@ -199,13 +199,14 @@ fn decide<'a>(
 }
 
 /// Why no rule is asked.
-fn silence(callback: &Callback<'_>, events: &[Event<'_>]) -> String {
+fn silence(callback: &Callback<'_>, phase: Option<Phase>, events: &[Event<'_>]) -> String {
     if callback.envelope {
         return "an envelope of events asks nothing: no rule is run".to_owned();
     }
     let first = events.first();
     let command = first.and_then(|event| event.command).unwrap_or_default();
-    let Some(unknown) = first.and_then(|event| event.known.as_ref().err()) else {
+    let unknown = first.and_then(|event| event.known.as_ref().err());
+    let Some(unknown) = unknown.filter(|_| phase != Some(Phase::After)) else {
         return format!("{command} reports what happened: no rule is run");
     };
     match unknown.reason {

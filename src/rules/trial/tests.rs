@@ -1,3 +1,6 @@
+//! Embedded tests over small rule files: what holds, how the others fail, and definitions that cannot
+//! be.
+
 use super::super::problem::Problems;
 use super::super::set::{Built, RuleSet, Sources, build};
 use super::super::source;

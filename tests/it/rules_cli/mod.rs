@@ -1,8 +1,7 @@
 //! `imbridge rules` as its users meet it: files in, words, JSON and exit codes out.
 //!
 //! In: rule files, requests and records in a directory of the test's own, and the real binary. Out:
-//! what it says and how it exits. The cases of `tests/fixtures/rules` have the form of the contract's
-//! golden cases.
+//! what it says and how it exits. `rules_examples` runs the contract's golden cases of the same tools.
 
 mod explain;
 mod replay;
