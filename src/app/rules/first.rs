@@ -1,9 +1,10 @@
 //! The set that a bridge starts with.
 //!
-//! In: the path of a rule file. Out: [`First`], a set that is ready, or [`Refused`], every mistake.
+//! In: the path of a rule file, or one that is part of the program. Out: [`First`], a set that is ready, or [`Refused`], every mistake.
 //! What always holds: nothing is in force before the bridge starts.
 
-use super::shop::{Attempt, Shop};
+use super::load::BuiltIn;
+use super::shop::{Attempt, Place, Shop};
 use super::told;
 use crate::catalogue::Catalogue;
 use crate::rules::problem::Problem;
@@ -31,7 +32,29 @@ impl First {
         catalogue: &Arc<Catalogue>,
         on_fault: OnFault,
     ) -> Result<Self, Refused> {
-        let shop = Shop::new(path, catalogue, on_fault);
+        Self::of(Place::Disk(path.to_owned()), catalogue, on_fault)
+    }
+
+    /// The same of files that are part of the program.
+    ///
+    /// # Errors
+    /// All that is wrong with them.
+    pub fn built_in(
+        files: BuiltIn,
+        catalogue: &Arc<Catalogue>,
+        on_fault: OnFault,
+    ) -> Result<Self, Refused> {
+        Self::of(Place::Program(files), catalogue, on_fault)
+    }
+
+    /// Number of rules.
+    #[must_use]
+    pub fn rules(&self) -> usize {
+        self.set.rules().len()
+    }
+
+    fn of(place: Place, catalogue: &Arc<Catalogue>, on_fault: OnFault) -> Result<Self, Refused> {
+        let shop = Shop::new(place, catalogue, on_fault);
         let attempt = shop.attempt();
         match &attempt.set {
             Some(set) => Ok(Self { set: Arc::clone(set), shop, attempt }),

@@ -1,6 +1,6 @@
 //! Reads a rule file and the list files beside it, and builds a set of them.
 //!
-//! In: a path. Out: [`Loaded`]: the set or its mistakes, and the stamps of all files that were looked
+//! In: a path, or files that are part of the program. Out: [`Loaded`]: the set or its mistakes, and the stamps of all files that were looked
 //! at, so that a change can be noticed. What always holds: stamps are taken before the files are
 //! read, so a change meanwhile is noticed later rather than never; hostile files meet a large stack.
 
@@ -8,6 +8,7 @@ use crate::catalogue::Catalogue;
 use crate::files::{self, FileError, Stamp};
 use crate::rules::set::{self, Built, RuleSet, Sources};
 use crate::verdict::OnFault;
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +19,40 @@ const RULE_FILE_BYTES_MAX: u64 = 1024 * 1024;
 const LIST_FILE_BYTES_MAX: u64 = 257 * 1_000_000;
 /// Stack of the thread that builds, in bytes: expressions may be nested deep before they are refused.
 const STACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// A rule file that is part of the program, with its lists: it never changes.
+#[derive(Debug, Clone)]
+pub struct BuiltIn {
+    /// What it is called in messages.
+    pub name: &'static str,
+    /// The rule file.
+    pub rules: Cow<'static, str>,
+    /// List files by the name that the rule file gives them.
+    pub lists: &'static [(&'static str, &'static str)],
+}
+
+impl BuiltIn {
+    /// As [`load`]: a list that is not there is a mistake.
+    #[must_use]
+    pub fn load(
+        &self,
+        catalogue: &Arc<Catalogue>,
+        on_fault: OnFault,
+        previous: Option<&RuleSet>,
+    ) -> Loaded {
+        let source = self.rules.as_bytes().to_vec();
+        let read_list = |name: &str| {
+            let list = self.lists.iter().find(|(known, _)| *known == name);
+            let bytes = list.map(|(_, text)| Arc::from(text.as_bytes()));
+            bytes.ok_or_else(|| format!("{name} is not part of the program"))
+        };
+        let built = on_a_large_stack(|| {
+            let (file, read_list) = (&*source, &read_list);
+            set::build(&Sources { file, read_list, catalogue, on_fault, previous })
+        });
+        Loaded { built, source, stamps: Stamps::default() }
+    }
+}
 
 /// What was made of a rule file.
 pub struct Loaded {

@@ -4,17 +4,18 @@
 //! holds: the set in force is not touched; whatever a file does to the compiler, it is an attempt that
 //! failed and no end of the thread.
 
-use super::load::{Stamps, load};
+use super::load::{BuiltIn, Loaded, Stamps, load};
 use super::told;
 use crate::catalogue::Catalogue;
 use crate::clock;
+use crate::files::FileError;
 use crate::rules::engine::Engine;
 use crate::rules::problem::Problem;
 use crate::rules::set::RuleSet;
 use crate::rules::trial;
 use crate::verdict::OnFault;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A file that was written so shortly before it was read may be written again within the same tick of
@@ -24,9 +25,35 @@ const YOUNG_NS: i128 = 2_000_000_000;
 /// Runs the tests of a set; a problem for each that fails.
 pub(super) type Trials = fn(&RuleSet, &Arc<Catalogue>) -> Vec<Problem>;
 
+/// Where the files are.
+pub(super) enum Place {
+    /// On the disk.
+    Disk(PathBuf),
+    /// In the program.
+    Program(BuiltIn),
+}
+
+impl Place {
+    /// The name of the rule file in messages.
+    fn name(&self) -> String {
+        match self {
+            Self::Disk(path) => path.display().to_string(),
+            Self::Program(files) => files.name.to_owned(),
+        }
+    }
+
+    /// Before anything is read.
+    fn stamps(&self) -> Stamps {
+        match self {
+            Self::Disk(path) => Stamps::of(path),
+            Self::Program(_) => Stamps::default(),
+        }
+    }
+}
+
 /// What sets are made with.
 pub(super) struct Shop {
-    path: PathBuf,
+    place: Place,
     catalogue: Arc<Catalogue>,
     on_fault: OnFault,
     pub(super) trials: Trials,
@@ -51,9 +78,9 @@ pub(super) struct Attempt {
 }
 
 impl Shop {
-    pub(super) fn new(path: &Path, catalogue: &Arc<Catalogue>, on_fault: OnFault) -> Self {
+    pub(super) fn new(place: Place, catalogue: &Arc<Catalogue>, on_fault: OnFault) -> Self {
         Self {
-            path: path.to_owned(),
+            place,
             catalogue: Arc::clone(catalogue),
             on_fault,
             trials,
@@ -63,12 +90,12 @@ impl Shop {
 
     /// The name of the rule file in messages.
     pub(super) fn name(&self) -> String {
-        self.path.display().to_string()
+        self.place.name()
     }
 
     /// Makes a set.
     pub(super) fn attempt(&self) -> Attempt {
-        let (began_ms, before) = (clock::unix_ms(), Stamps::of(&self.path));
+        let (began_ms, before) = (clock::unix_ms(), self.place.stamps());
         let made = catch_unwind(AssertUnwindSafe(|| self.make(&before)));
         let mut attempt = made.unwrap_or_else(|_| {
             let why = "the bridge itself failed on these rules, and the log has more about that";
@@ -82,7 +109,7 @@ impl Shop {
 
     fn make(&self, before: &Stamps) -> Attempt {
         let previous = self.engine.current();
-        let loaded = match load(&self.path, &self.catalogue, self.on_fault, previous.as_deref()) {
+        let loaded = match self.load(previous.as_deref()) {
             Ok(loaded) => loaded,
             Err(error) => {
                 return Attempt { unread: true, ..Attempt::failed(before, error.to_string()) };
@@ -99,6 +126,15 @@ impl Shop {
         let (source, stamps) = (loaded.source, loaded.stamps);
         let set = set.map(Arc::new);
         Attempt { set, problems, source, stamps, unread: false, young: false }
+    }
+}
+
+impl Shop {
+    fn load(&self, previous: Option<&RuleSet>) -> Result<Loaded, FileError> {
+        match &self.place {
+            Place::Disk(path) => load(path, &self.catalogue, self.on_fault, previous),
+            Place::Program(files) => Ok(files.load(&self.catalogue, self.on_fault, previous)),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! lost, however the demo ended; nothing outside this process is written to.
 
 mod pairs;
+mod rules;
 mod stage;
 mod summary;
 mod view;
@@ -13,6 +14,7 @@ use super::settings::Examined;
 use super::terminal::{self, Screen};
 use super::{stop, written};
 use crate::app::App;
+use crate::app::rules::First;
 use crate::catalogue::Catalogue;
 use crate::clock;
 use crate::config::{Config, LogFormat};
@@ -40,10 +42,12 @@ const EXAMPLES: &str = "\
 Examples:
   imbridge demo
   imbridge demo --seconds 10 --rate 200
+  IMBRIDGE_RULES=rules.yaml imbridge demo
 
 Needs nothing else: Kafka is librdkafka's mock cluster, kept in memory and gone at the end, and so
-is the journal (ack level memory). Ports 8080 and 9464 are used where they are free
-(IMBRIDGE_LISTEN, IMBRIDGE_ADMIN_LISTEN), else any. Exit code 0: nothing was lost.";
+is the journal (ack level memory). The starter set of rules decides, unless IMBRIDGE_RULES names
+others. Ports 8080 and 9464 are used where they are free (IMBRIDGE_LISTEN, IMBRIDGE_ADMIN_LISTEN),
+else any. Exit code 0: nothing was lost.";
 
 /// Look at it: simulated servers, the bridge and a Kafka in one process
 #[derive(Clone, Debug, clap::Args)]
@@ -66,11 +70,16 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut settings = Examined::of(pairs);
     let catalogue = settings.catalogue();
     let topics = settings.topics(&catalogue);
+    let own = settings.rules(&catalogue);
     let config = settings.done()?;
+    let first = match own {
+        Some(own) => own,
+        None => rules::starter(&catalogue, config.policy.on_fault)?,
+    };
     let json = config.log.format == LogFormat::Json;
     logging::start(&config.log.filter, json, !json && terminal::colour_on_stderr())
         .map_err(anyhow::Error::msg)?;
-    http::block_on(play(args, &config, (catalogue, topics), &ignored))
+    http::block_on(play(args, &config, (catalogue, topics, first), &ignored))
 }
 
 /// What runs beside the bridge, each on a thread of its own.
@@ -88,19 +97,22 @@ struct Cast {
 async fn play(
     args: &Args,
     config: &Config,
-    (catalogue, topics): (Arc<Catalogue>, Vec<String>),
+    (catalogue, topics, first): (Arc<Catalogue>, Vec<String>, First),
     ignored: &[String],
 ) -> anyhow::Result<ExitCode> {
     let kafka = stage::kafka(&topics)?;
     let bootstrap = kafka.bootstrap();
     let listeners = stage::listeners(config)?;
-    let app = App::start_on(config, &bootstrap, Arc::clone(&catalogue), listeners)?;
+    let rules = (config.policy.rules.is_none(), first.rules());
+    let begun = (None, Some(first));
+    let app = App::start_ruled(config, &bootstrap, Arc::clone(&catalogue), listeners, begun)?;
     let screen = Screen::stdout();
     let place = Place {
         callbacks: stage::shown(app.callbacks_address()),
         admin: stage::shown(app.admin_address()),
         bootstrap: &bootstrap,
         topics: topics.len(),
+        rules,
     };
     let header = summary::text(&summary::header(&place, ignored), screen);
     if let done @ Err(_) = std::io::stdout().write_all(header.as_bytes()) {

@@ -47,9 +47,14 @@ impl Pair {
     fn news(&self) -> String {
         let kind = self.event.kind();
         match self.event.verdict() {
-            None | Some("allow") => kind.to_owned(),
-            Some(verdict) => format!("{kind} {verdict}"),
+            Some(verdict) if self.is_ruled() => format!("{kind} {verdict}"),
+            _ => kind.to_owned(),
         }
+    }
+
+    /// Whether rules did more than let it pass.
+    fn is_ruled(&self) -> bool {
+        self.event.verdict().is_some_and(|verdict| verdict != "allow")
     }
 }
 
@@ -249,7 +254,7 @@ impl Chooser {
         };
         let rank = |pair: &Pair| {
             let shown = self.shown.get(&pair.news()).copied().unwrap_or(0);
-            (shown, couple(pair).is_none(), Some(pair.provider) == self.last)
+            (shown, !pair.is_ruled(), couple(pair).is_none(), Some(pair.provider) == self.last)
         };
         let best = pool.iter().enumerate().min_by_key(|(_, pair)| rank(pair));
         let Some(first) = best.map(|(at, _)| at) else { return Vec::new() };
@@ -387,7 +392,7 @@ mod tests {
             let chosen = chooser.choose(&mut pairing);
             chosen[0].event.verdict().map(str::to_owned).expect("it is a decision")
         };
-        assert_eq!([verdicts(), verdicts(), verdicts()], ["allow", "deny", "allow"]);
+        assert_eq!([verdicts(), verdicts(), verdicts()], ["deny", "allow", "allow"]);
     }
 
     #[test]

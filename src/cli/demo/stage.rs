@@ -1,7 +1,8 @@
 //! What the demo puts on the stage: settings, Kafka, the bridge's listeners, the senders, a reader.
 //!
 //! In: the environment and the demo's own options. Out: the parts, each running, and [`News`] of
-//! what happens. What always holds: nothing outside this process is needed or written to: the journal is in memory.
+//! what happens. What always holds: nothing outside this process is needed or written to: the journal
+//! is in memory.
 
 use crate::call::{Phase, Provider};
 use crate::catalogue::Catalogue;
@@ -32,6 +33,8 @@ const KEPT: &[&str] = &[
     "IMBRIDGE_LISTEN",
     "IMBRIDGE_LOG",
     "IMBRIDGE_LOG_FORMAT",
+    "IMBRIDGE_ON_FAULT",
+    "IMBRIDGE_RULES",
     "IMBRIDGE_TOPIC_BY",
     "IMBRIDGE_TOPIC_PREFIX",
     "IMBRIDGE_WORKERS",

@@ -24,6 +24,8 @@ pub(super) struct Place<'a> {
     pub(super) bootstrap: &'a str,
     /// How many topics it has.
     pub(super) topics: usize,
+    /// Whether they are those of the starter set, and how many.
+    pub(super) rules: (bool, usize),
 }
 
 /// Callback that somebody may try: it becomes `im.group.dismissed`.
@@ -38,7 +40,7 @@ fn named(name: &str, text: &str) -> Line {
 
 /// The header.
 pub(super) fn header(place: &Place<'_>, ignored: &[String]) -> Vec<Line> {
-    let Place { callbacks, admin, bootstrap, topics } = place;
+    let Place { callbacks, admin, bootstrap, topics, rules: (starter, rules) } = place;
     let mut title = Line::default();
     title.push(BOLD, &format!("imbridge {}", crate::VERSION));
     title.push(PLAIN, "  callbacks of ").push(provider_style("openim"), "OpenIM");
@@ -52,6 +54,8 @@ pub(super) fn header(place: &Place<'_>, ignored: &[String]) -> Vec<Line> {
     lines.push(named("operators", &format!("http://{admin}/status  http://{admin}/metrics")));
     let kafka = format!("{bootstrap}  {topics} topics (a mock: Java clients cannot read it)");
     lines.push(named("Kafka", &kafka));
+    let whose = if *starter { "of deploy/rules/rules.yaml, enforced" } else { "of IMBRIDGE_RULES" };
+    lines.push(named("rules", &format!("{rules} {whose}  http://{admin}/rules")));
     lines.push(named("read it", &format!("imbridge tail --brokers {bootstrap}")));
     lines.push(named("try it", &format!("curl -sS http://{callbacks}/openim -d '{CURL_BODY}'")));
     if !ignored.is_empty() {
