@@ -1,5 +1,7 @@
 //! What lists of words promise.
 
+#![expect(clippy::single_range_in_vec_init, reason = "spans are ranges, and one is enough")]
+
 mod finding;
 mod folding;
 mod laws;
