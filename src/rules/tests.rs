@@ -372,3 +372,29 @@ fn adding_shadow_rules_never_changes_what_is_answered() {
     }
     assert!(seen > 30);
 }
+
+#[test]
+fn what_a_walker_leaves_out_of_a_piece_hides_no_word_and_stays_where_it_is() {
+    let set = set("
+version: 1
+lists: { banned: { kind: words, items: [casino], fold: [case] } }
+rules:
+  - { id: m, on: [message.rewrite], when: msg.text.hits(lists.banned), then: { mask: { msg.text: { list: banned } } } }
+");
+    let request = Request::new(
+        Provider::OpenIm,
+        &json!({
+            "callbackCommand": "callbackBeforeMsgModifyCommand", "sendID": "u1",
+            "serverMsgID": "m1", "clientMsgID": "c1", "contentType": 101,
+            "content": json!({ "content": "a\u{1}b cas\u{2}ino\u{7}" }).to_string(),
+        }),
+    );
+    let decision = decide(&set, &request);
+    assert_eq!(decision.verdict, Verdict::Modify);
+    let Some(crate::verdict::Change::Content { text, body }) = decision.change("text") else {
+        panic!("{decision:?}");
+    };
+    assert_eq!(text, "ab *******");
+    let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
+    assert_eq!(body["content"], "a\u{1}b *******\u{7}");
+}

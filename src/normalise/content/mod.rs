@@ -17,6 +17,7 @@ mod pieces;
 mod rewrite;
 mod tencent;
 
+pub use pieces::reported;
 pub use rewrite::{Unwritable, rewrite_openim, rewrite_tencent, text_after};
 
 use crate::catalogue::plan::ContentModel;

@@ -28,7 +28,8 @@ pub(super) trait Sink<'a> {
 
 /// The piece as it is reported: without control characters but tab, line feed and carriage return;
 /// `None` when nothing but white space is left.
-pub(super) fn reported<'a>(piece: &'a str, arena: &'a Bump) -> Option<&'a str> {
+#[must_use]
+pub fn reported<'a>(piece: &'a str, arena: &'a Bump) -> Option<&'a str> {
     let dropped = |b: u8| (b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r')) || b == 0x7f;
     let mut text = piece;
     // Most pieces have none: one pass without branches says so.

@@ -1,7 +1,7 @@
 //! Writes a message's body again with its texts edited.
 //!
-//! In: a body and an edit that is shown every piece as reading reports it (control characters
-//! removed, white space dropped), whole, also behind the cut. Out: the body with the edited pieces.
+//! In: a body and an edit that is shown every piece that reading reports, as received and whole,
+//! also behind the cut. Out: the body with the edited pieces.
 //! What always holds: all other bytes of the document are those received; JSON that stands in a
 //! text of it, and had a piece changed, is compact JSON from then on; a number that is edited
 //! becomes a text; an edit that changes no piece changes nothing.
@@ -117,12 +117,12 @@ impl<'e, 'a> Rewriter<'e, 'a> {
 
 impl<'a> Sink<'a> for Rewriter<'_, 'a> {
     fn piece(&mut self, text: &'a str, place: Option<Node<'a>>) {
-        let Some(piece) = reported(text, self.arena) else {
+        if reported(text, self.arena).is_none() {
             return;
-        };
+        }
         let number = self.shown;
         self.shown += 1;
-        let Some(edited) = (self.edit)(piece).filter(|edited| edited != piece) else {
+        let Some(edited) = (self.edit)(text).filter(|edited| edited != text) else {
             return;
         };
         match place {

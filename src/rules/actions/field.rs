@@ -91,7 +91,7 @@ pub(super) fn make(
         }
     }
     if let Working::Single(Json::String(text)) = &working
-        && let Some(covered) = masked(text, &masks(changes), frame, &mut made.rules)
+        && let Some(covered) = masked(text, text, &masks(changes), frame, &mut made.rules)
     {
         working = Working::Single(Json::from(covered));
     }

@@ -14,15 +14,23 @@ use std::ops::Range;
 pub(super) type RuleMask<'m> = (usize, &'m Mask);
 
 /// The text covered by all masks; `None` when that changes nothing. Rules that covered something are
-/// added to `rules`.
+/// added to `rules`. Spans are looked for in `seen`, the text or what a content walker leaves of it;
+/// what it left out is covered where it stands inside of a span.
 pub(super) fn masked(
     text: &str,
+    seen: &str,
     masks: &[RuleMask<'_>],
     frame: &Frame<'_>,
     rules: &mut Rules,
 ) -> Option<String> {
-    let spans: Vec<Vec<Range<usize>>> =
-        masks.iter().map(|(_, mask)| spans_of(text, mask, frame)).collect();
+    let mut spans: Vec<Vec<Range<usize>>> =
+        masks.iter().map(|(_, mask)| spans_of(seen, mask, frame)).collect();
+    if seen.len() < text.len() {
+        let places = places(text, seen);
+        for span in spans.iter_mut().flatten() {
+            *span = places[span.start]..places[span.end - 1] + 1;
+        }
+    }
     let signs: Vec<(char, &[Range<usize>])> =
         masks.iter().zip(&spans).map(|((_, mask), spans)| (mask.with, &**spans)).collect();
     let covered = cover(text, &signs).filter(|covered| covered != text)?;
@@ -35,14 +43,29 @@ pub(super) fn masked(
     Some(covered)
 }
 
+/// For each byte of `seen`, where it stands in `text`, of which some characters are left out.
+fn places(text: &str, seen: &str) -> Vec<usize> {
+    let mut places = Vec::with_capacity(seen.len());
+    let mut left = seen.chars();
+    let mut next = left.next();
+    for (at, character) in text.char_indices() {
+        if next == Some(character) {
+            places.extend(at..at + character.len_utf8());
+            next = left.next();
+        }
+    }
+    places
+}
+
 fn spans_of(text: &str, mask: &Mask, frame: &Frame<'_>) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     match &mask.what {
         Masked::Words(lists) => frame.host.spans(text, lists, &mut spans),
         Masked::Pattern(regex) => {
             let found = frame.host.regex(*regex).find_iter(text);
-            spans.extend(found.map(|found| found.range()).filter(|span| !span.is_empty()));
+            spans.extend(found.map(|found| found.range()));
         }
     }
+    spans.retain(|span| !span.is_empty());
     spans
 }

@@ -10,7 +10,9 @@ use super::field::Rules;
 use super::masks::{RuleMask, masked};
 use crate::catalogue::plan::{ContentForm, ContentPlan};
 use crate::json::Node;
-use crate::normalise::content::{Unwritable, rewrite_openim, rewrite_tencent, text_after};
+use crate::normalise::content::{
+    Unwritable, reported, rewrite_openim, rewrite_tencent, text_after,
+};
 use crate::normalise::request::{Message, message};
 use crate::verdict::Change;
 
@@ -39,7 +41,8 @@ pub(super) fn mask_message(
     let mut by_piece: Vec<Rules> = Vec::new();
     let mut edit = |piece: &str| {
         let mut rules = Rules::new();
-        let covered = masked(piece, masks, frame, &mut rules);
+        let seen = reported(piece, intent.arena);
+        let covered = seen.and_then(|seen| masked(piece, seen, masks, frame, &mut rules));
         by_piece.push(rules);
         covered
     };

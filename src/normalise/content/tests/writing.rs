@@ -28,7 +28,7 @@ fn only_the_changed_texts_differ_from_what_was_received() {
             " { \"n\" : 1.50, \"x\":\"x\",\"content\" :\"<*/\" , \"big\":12345678901234567890}\n",
         ),
         ("101", r#"{"content":"a\u0078b"}"#, r#"{"content":"a*b"}"#),
-        ("101", r#"{"content":"a\u0001x\"\n"}"#, r#"{"content":"a*\"\n"}"#),
+        ("101", r#"{"content":"a\u0001x\"\n"}"#, r#"{"content":"a\u0001*\"\n"}"#),
         (
             "107",
             r#"{"abstractList":["x","\u0061",1],"title":"\/"}"#,
@@ -159,9 +159,9 @@ fn an_edit_sees_whole_pieces_in_reading_order_also_behind_the_cut() {
         mask(piece)
     };
     let written = rewrite_openim(&OPENIM, Some("114"), &content, &mut edit, &arena);
-    assert_eq!(shown, [long.clone(), "endx".to_owned()]);
+    assert_eq!(shown, [long.clone(), "end\0x".to_owned()]);
     let written = written.unwrap().unwrap();
-    assert_eq!(written, content.replace("end\\u0000x", "end*"));
+    assert_eq!(written, content.replace("end\\u0000x", "end\\u0000*"));
     let text = text_after(&OPENIM, Some("114"), &written, &arena);
     assert_eq!(text, Some(&long[..65_536]), "cut as in reading");
 }
