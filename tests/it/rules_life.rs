@@ -444,6 +444,38 @@ rules:
     assert!(ran.err.contains("file /nowhere/rules.yaml cannot be read"), "{}", ran.err);
 }
 
+#[test]
+fn a_file_whose_tests_fail_is_refused_at_the_start_and_later() {
+    let with_test = |expected: &str| {
+        format!(
+            "{}tests:
+  - name: u may not
+    on: group.member.update
+    provider: openim
+    given: {{ user_id: u, group_id: g }}
+    expect: {{ verdict: {expected} }}
+",
+            denies("one")
+        )
+    };
+    let files = Files::new(&with_test("deny"));
+    let bridge = files.builder().start();
+    assert_eq!(told(&bridge), "one");
+    files.write("rules.yaml", &with_test("allow"));
+    let refused = act(&bridge, "/rules/reload");
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    let errors = refused.json()["errors"].clone();
+    let message = errors[0]["message"].as_str().expect("a text");
+    assert!(message.contains("u may not") && message.contains("deny"), "{message}");
+    assert_eq!((told(&bridge).as_str(), errors.as_array().map(Vec::len)), ("one", Some(1)));
+
+    let rules = files.rules();
+    let settings = [("IMBRIDGE_KAFKA_BROKERS", NOBODY), ("IMBRIDGE_RULES", &*rules)];
+    let ran = run(&["serve"], &settings);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(USAGE), ""), "{}", ran.err);
+    assert!(ran.err.contains("test \"u may not\" failed"), "{}", ran.err);
+}
+
 /// Two rules that change two fields to the same word: an answer with two words is of two sets.
 fn sets(word: &str) -> String {
     format!(
