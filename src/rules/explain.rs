@@ -147,3 +147,88 @@ impl RuleTrace {
 pub fn fields(kind: &str, decision: &Decision) -> Value {
     serde_json::from_slice(&decision_json(kind, decision)).expect("a record is JSON")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::given;
+    use super::super::memory::Memory;
+    use super::super::trial::tests::set;
+    use super::*;
+    use crate::catalogue::Catalogue;
+    use bumpalo::Bump;
+
+    const RULES: &str = "\
+version: 1
+limits: { chatty: { key: [msg.sender_id], allow: 1, per: 1h } }
+rules:
+  - { id: last, on: [message.group.send], priority: 3000, mode: shadow, then: { tag: [seen] } }
+  - { id: off, on: [message.send], mode: \"off\", when: 'msg.text == \"\"', then: { deny: {} } }
+  - { id: other, on: [message.modify], mode: \"off\", then: { deny: {} } }
+  - { id: fails, on: [message.group.send], when: msg.sent_at_ms / msg.sequence > 1, then: { deny: {} } }
+  - { id: flood, on: [message.group.send], limit: chatty, then: { deny: {} } }
+  - { id: deny, on: [message.group.send], when: 'msg.sender_id == \"u1\"', then: { deny: {} } }
+  - { id: unseen, on: [message.group.send], when: 'msg.sender_id == \"u2\"', then: { deny: {} } }
+";
+
+    fn traced() -> Trace {
+        let catalogue = Arc::new(Catalogue::embedded());
+        let (set, schema) = (set(RULES, &catalogue), Schema::new(&catalogue));
+        let targets = schema.targets("callbackBeforeSendGroupMsgCommand", None);
+        let target = targets.expect("a command of the catalogue")[0];
+        let arena = Bump::new();
+        let json = |text| given::json(text, &arena).expect("JSON");
+        let fields = json(r#"{"sender_id":"u1","sent_at_ms":5}"#);
+        let known = given::known(&catalogue, target, fields, json("{}"), &arena, |_, _| {});
+        let intent = Intent {
+            known: &known,
+            source: "/openim/demo",
+            correlation: None,
+            received_at_ms: 0,
+            received_ns: 0,
+            arena: &arena,
+            given: None,
+        };
+        let services = Services { ticks: &|| 0, memory: &Memory::default() };
+        trace(&set, &schema, set.tables(), &intent, &services)
+    }
+
+    #[test]
+    fn every_rule_of_the_target_is_told_in_order_with_what_was_asked_of_it() {
+        let trace = traced().json();
+        let expected = json!([
+            {"id": "off", "mode": "off", "matched": false, "late": false},
+            {"id": "fails", "mode": "enforce", "when": "error", "matched": false, "late": false},
+            {"id": "flood", "mode": "enforce", "limit": "under", "matched": false, "late": false},
+            {"id": "deny", "mode": "enforce", "when": true, "matched": true, "late": false},
+            {"id": "unseen", "mode": "enforce", "matched": false, "late": true},
+            {"id": "last", "mode": "shadow", "matched": true, "late": true},
+        ]);
+        assert_eq!(trace["rules"], expected);
+        let target = json!({"provider": "openim", "command": "callbackBeforeSendGroupMsgCommand",
+            "kind": "message.group.send"});
+        assert_eq!(trace["target"], target);
+        let decision = &trace["decision"];
+        assert_eq!((&decision["rule_id"], &decision["deny_code"]), (&json!("deny"), &json!(5001)));
+        assert_eq!(decision["faults"], json!([{"rule_id": "fails", "fault": "error"}]));
+    }
+
+    #[test]
+    fn operands_are_told_of_conditions_that_were_asked_and_of_no_others() {
+        let trace = traced();
+        let of = |id: &str| {
+            let rule = trace.rules.iter().find(|rule| *rule.id == *id).expect("a rule of the file");
+            rule.operands
+                .iter()
+                .map(|one| (one.text.as_str(), one.value.clone()))
+                .collect::<Vec<_>>()
+        };
+        let told = |text: &str| Ok(text.to_owned());
+        let condition = ("msg.sender_id == \"u1\"", told("true"));
+        assert_eq!(of("deny"), [condition, ("msg.sender_id", told("\"u1\""))]);
+        assert_eq!(of("unseen"), []);
+        assert_eq!(of("off"), []);
+        let quotient = ("msg.sent_at_ms / msg.sequence", Err(EvalError::DivisionByZero));
+        assert!(of("fails").contains(&quotient), "{:?}", of("fails"));
+        assert!(of("fails").contains(&("msg.sequence", told("0"))), "{:?}", of("fails"));
+    }
+}

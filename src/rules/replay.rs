@@ -172,3 +172,106 @@ impl<'a> Recorded<'a> {
         side.set.decide(side.set.tables(), &intent, &services, &mut Unwatched)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::trial::tests::set;
+    use super::*;
+    use serde_json::json;
+
+    fn replay(old: &str, new: &str) -> Replay {
+        let catalogue = Arc::new(Catalogue::embedded());
+        let (old, new) = (set(old, &catalogue), set(new, &catalogue));
+        Replay::new(catalogue, old, new)
+    }
+
+    const NONE: &str = "version: 1\nrules: []\n";
+
+    fn event(command: &str, second: u32, data: &Value) -> Value {
+        json!({
+            "specversion": "1.0", "id": "7f", "source": "/openim/demo", "type": "im.decision",
+            "recordedtime": format!("2025-01-01T00:00:{second:02}.000Z"), "improvider": "openim",
+            "imcommand": command, "correlationid": "op1", "data": data,
+        })
+    }
+
+    fn group_message(second: u32) -> Value {
+        let data = json!({"kind": "message.group.send", "verdict": "deny", "enforced": true,
+            "rule_id": "old", "sender_id": "u1", "conversation_id": "group:g1", "group_id": "g1",
+            "message_id": "m1"});
+        event("callbackBeforeSendGroupMsgCommand", second, &data)
+    }
+
+    #[test]
+    fn fields_context_time_and_memory_are_those_of_the_records() {
+        let rules = "\
+version: 1
+rules:
+  - { id: a, on: [message.group.send], when: 'ctx.correlation_id == \"op1\" && ctx.deployment == \"demo\"', then: { tag: [ctx] } }
+  - { id: b, on: [message.group.send], when: now == 1735689605000, then: { tag: [now] } }
+  - { id: c, on: [message.modify], when: 'ctx.group_id == \"g1\"', then: { deny: {} } }
+";
+        let mut replay = replay(NONE, rules);
+        let changed = replay.record(&group_message(5).to_string()).expect("tags are new");
+        assert_eq!(changed.new["tags"], json!(["ctx", "now"]));
+        assert_eq!(changed.old.get("tags"), None);
+        assert_eq!(
+            (changed.id.as_str(), changed.command.as_str()),
+            ("7f", "callbackBeforeSendGroupMsgCommand")
+        );
+        assert_eq!(changed.recorded, "2025-01-01T00:00:05.000Z");
+        let data = json!({"kind": "message.modify", "verdict": "allow", "enforced": true,
+            "sender_id": "u1", "message_id": "m1"});
+        let modify = event("callbackBeforeMsgModifyCommand", 6, &data).to_string();
+        let changed = replay.record(&modify).expect("the message went to that group");
+        assert_eq!(changed.new["verdict"], json!("deny"));
+        let pairs: Vec<_> = replay.pairs.iter().map(|(pair, count)| (*pair, *count)).collect();
+        let allow = ("allow", true);
+        assert_eq!(pairs, [((allow, allow), 1), ((allow, ("deny", true)), 1)]);
+    }
+
+    #[test]
+    fn a_message_is_masked_in_its_body_where_the_record_has_one() {
+        let rules = "\
+version: 1
+lists: { bad: { kind: words, items: [gold] } }
+rules: [{ id: m, on: [message.modify], then: { mask: { msg.text: { list: bad } } } }]
+";
+        let mut replay = replay(NONE, rules);
+        let data = |raw: &Value| {
+            let mut data = json!({"kind": "message.modify", "verdict": "allow", "sender_id": "u1",
+                "content_type": "text", "text": "gold"});
+            if !raw.is_null() {
+                data["raw"] = raw.clone();
+            }
+            event("callbackBeforeMsgModifyCommand", 1, &data).to_string()
+        };
+        let raw = json!({"contentType": 101, "content": "{\"content\":\"gold and gold\"}"});
+        let changed = replay.record(&data(&raw)).expect("it is masked");
+        assert_eq!(changed.new["changes"], json!({"text": "**** and ****"}));
+        let changed = replay.record(&data(&Value::Null)).expect("its text is one piece");
+        assert_eq!(changed.new["changes"], json!({"text": "****"}));
+    }
+
+    #[test]
+    fn what_is_no_decision_record_of_the_catalogue_is_skipped() {
+        let mut replay = replay(NONE, NONE);
+        let mut after = group_message(1);
+        after["imcommand"] = json!("callbackAfterSendGroupMsgCommand");
+        let mut undecided = group_message(1);
+        undecided["data"].as_object_mut().expect("an object").remove("verdict");
+        let mut kind = group_message(1);
+        kind["data"]["kind"] = json!("message.direct.send");
+        let mut time = group_message(1);
+        time["recordedtime"] = json!("yesterday");
+        for event in [&after, &undecided, &kind, &time] {
+            assert_eq!(replay.record(&event.to_string()), None);
+        }
+        for line in ["", "null", "[1]", "{\"event\":5}", "no json"] {
+            assert_eq!(replay.record(line), None);
+        }
+        assert_eq!((replay.records, replay.skipped), (0, 9));
+        assert_eq!(replay.record(&json!({"event": group_message(1)}).to_string()), None);
+        assert_eq!((replay.records, replay.skipped), (1, 9));
+    }
+}

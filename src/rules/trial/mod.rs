@@ -174,4 +174,4 @@ impl Requests<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
