@@ -54,9 +54,9 @@ const NAMES: [(&str, &str); 40] = [
     ("zoe", "Zoë & Max"),
 ];
 
-/// What is said in chats. Quotes, markup, line ends and emoji are there because people type them, the two
-/// about money because of the starter set of rules: one is refused, one is masked.
-pub(super) const SENTENCES: [&str; 38] = [
+/// What is said in chats. Quotes, markup, line ends and emoji are there because people type them, those
+/// about money because of the starter set of rules: they are refused or masked.
+pub(super) const SENTENCES: [&str; 39] = [
     "Good morning! Are we still on for 10?",
     "ok",
     "Can someone share the address again?",
@@ -87,6 +87,7 @@ pub(super) const SENTENCES: [&str; 38] = [
     "line one\nline two\nline three",
     "Free coins for everybody! 加微信 lucky-7 now",
     "Who joins me at the casino tonight? 赌博吗?",
+    "兼职日结,加 微 信 详聊",
     "👍",
     "🎂🎉🎉 happy birthday!!",
     "Please don't share this outside the team.",

@@ -334,13 +334,16 @@ const OWN_PORTS: [(&str, &str); 2] =
 fn the_demo_shows_both_servers_loses_nothing_and_ends_by_itself() {
     let mut settings = OWN_PORTS.to_vec();
     settings.push(("IMBRIDGE_KAFKA_BROKERS", NOBODY));
-    let ran = run(&["demo", "--seconds", "3"], &settings);
+    let ran = run(&["demo", "--seconds", "3", "--rate", "200"], &settings);
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{}", ran.out);
     assert!(ran.out.contains("IMBRIDGE_KAFKA_BROKERS: the demo has its own"), "{}", ran.out);
     assert!(!ran.out.contains('\u{1b}'), "colours are for terminals");
     let pairs: Vec<&str> = ran.out.lines().filter(|line| line.contains(" →  im.")).collect();
     for provider in ["openim", "tencent"] {
         assert!(pairs.iter().any(|line| line.contains(provider)), "{provider}\n{}", ran.out);
+    }
+    for verdict in ["? deny ", "? modify "] {
+        assert!(pairs.iter().any(|line| line.contains(verdict)), "{verdict}\n{}", ran.out);
     }
     assert!(ran.out.ends_with("  nothing lost\n"), "{}", ran.out);
     let records = ran.out.lines().find(|line| line.starts_with("  records")).expect("a ledger");

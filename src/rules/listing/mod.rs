@@ -8,7 +8,7 @@
 mod tests;
 
 use super::actions;
-use super::read::Ctx;
+use super::read::{Ctx, type_of};
 use super::schema::{FieldInfo, REWRITE, Root, SEND, Schema, Target, Type};
 use crate::call::{Phase, Provider};
 use crate::catalogue::plan::{ModifyForm, ModifyPlan, Plan, ReplyPlan};
@@ -233,7 +233,10 @@ fn raw_row(plan: &Plan) -> Option<String> {
     if plan.raw.is_empty() {
         return None;
     }
-    let members = plan.raw.iter().map(|(name, kind)| format!("`{name}` {}", kind.name()));
+    let members = plan.raw.iter().map(|(name, kind)| {
+        let info = FieldInfo { kind: type_of(*kind), words: None };
+        format!("`{name}` {}", type_and_words(&info))
+    });
     Some(format!("| `{}` | {} |", plan.command, members.collect::<Vec<_>>().join(", ")))
 }
 
@@ -247,26 +250,32 @@ fn answer(schema: &Schema, changes: &[(Target, Vec<(String, &str)>)], name: &str
     }
     let mut parts = Vec::new();
     for field in fields {
+        // Actions that the same commands can do stand together.
+        let mut together: Vec<(Vec<&Target>, Vec<String>)> = Vec::new();
         for action in ["set", "unset", "clamp", "remove", "mask"] {
             let can = |all: &[(String, &str)]| all.iter().any(|(f, a)| f == field && *a == action);
             let able: Vec<&Target> =
                 changes.iter().filter(|(_, all)| can(all)).map(|(target, _)| target).collect();
-            if able.is_empty() {
-                continue;
+            let action = format!("`{action}`");
+            match together.iter_mut().find(|(known, _)| *known == able) {
+                _ if able.is_empty() => {}
+                Some((_, actions)) => actions.push(action),
+                None => together.push((able, vec![action])),
             }
-            let mut part = format!("`{action}`");
+        }
+        for (able, actions) in together {
+            let mut part = actions.join(", ");
             if field != name {
-                write!(part, " `msg.{field}`").expect("a String takes all that is written");
+                part = format!("`msg.{field}`: {part}");
             }
             if able.len() < changes.len() {
                 let who = able.iter().map(|target| format!("`{}`", schema.plan(**target).command));
-                write!(part, " ({})", who.collect::<Vec<_>>().join(", "))
-                    .expect("a String takes all that is written");
+                part = format!("{part} ({})", who.collect::<Vec<_>>().join(", "));
             }
             parts.push(part);
         }
     }
-    parts.join(", ")
+    parts.join("; ")
 }
 
 /// Each field that the answer of a target can change, with an action.
