@@ -67,6 +67,19 @@ fn every_example_of_the_guide_is_right_or_refused_as_printed() {
 }
 
 #[test]
+fn the_request_that_the_guide_explains_is_explained_as_printed() {
+    let blocks = blocks(&page(GUIDE));
+    let (_, rules) = blocks.iter().find(|(language, _)| language == "yaml").expect("a rule file");
+    let at =
+        blocks.iter().position(|(_, text)| text.starts_with("intent ")).expect("it is printed");
+    let files = Files::new();
+    files.write("rules.yaml", rules);
+    files.write("body.json", &blocks[at - 1].1);
+    let ran = files.run(&["explain", "rules.yaml", "--body", "body.json"]);
+    assert_eq!((ran.code, ran.output), (Some(0), blocks[at].1.clone()), "{}", ran.errors);
+}
+
+#[test]
 fn the_example_of_the_readme_is_right() {
     assert_eq!(examples_of("README.md"), (1, 0));
 }
