@@ -45,7 +45,7 @@ pub fn fields_md(catalogue: &Arc<Catalogue>) -> String {
     for kind in listing.kinds() {
         listing.kind(kind, &mut page);
     }
-    listing.context(&mut page);
+    context(&mut page);
     listing.meanings(&mut page);
     page
 }
@@ -177,13 +177,6 @@ impl<'c> Listing<'c> {
         }
     }
 
-    fn context(&self, page: &mut String) {
-        line(page, "\n## `ctx`: what the bridge knows besides\n\n| field | |\n| --- | --- |");
-        for field in Ctx::ALL {
-            line(page, &format!("| `ctx.{}` | {} |", field.name(), context_meaning(field)));
-        }
-    }
-
     fn meanings(&self, page: &mut String) {
         line(page, "\n## What the fields say\n\n| field | |\n| --- | --- |");
         let used: BTreeSet<&str> =
@@ -193,6 +186,13 @@ impl<'c> Listing<'c> {
                 line(page, &format!("| `msg.{}` | {} |", word.field, word.meaning));
             }
         }
+    }
+}
+
+fn context(page: &mut String) {
+    line(page, "\n## `ctx`: what the bridge knows besides\n\n| field | |\n| --- | --- |");
+    for field in Ctx::ALL {
+        line(page, &format!("| `ctx.{}` | {} |", field.name(), context_meaning(field)));
     }
 }
 
@@ -320,10 +320,9 @@ fn changes_of_field(
             return;
         }
         (ModifyForm::Ids, _) => &["remove"],
-        (ModifyForm::Enum(_), _) => &[],
         (ModifyForm::Plain, Some(FieldType::Text)) if !field.ends_with("_id") => FREE_TEXT,
         (ModifyForm::Plain, Some(FieldType::Int)) => &["clamp"],
-        (ModifyForm::Plain, _) => &[],
+        (ModifyForm::Plain | ModifyForm::Enum(_), _) => &[],
     };
     found.push((field.clone(), "set"));
     if told {
@@ -346,7 +345,6 @@ const fn context_meaning(field: Ctx) -> &'static str {
             "the request's own; for OpenIM's `message.modify`, which has none, that of the message \
              when it was asked for at most 60 s before"
         }
-        Ctx::RecipientId => "the request's own, or as `ctx.group_id`",
-        Ctx::ConversationId => "the request's own, or as `ctx.group_id`",
+        Ctx::RecipientId | Ctx::ConversationId => "the request's own, or as `ctx.group_id`",
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn check_refuses(case: &Case) -> Vec<String> {
     match serde_json::from_str(&json.output) {
         Ok(answer) => found.extend(missing_errors(&answer, wanted)),
         Err(error) => {
-            found.push(format!("rules check --json prints no JSON: {error}: {}", json.output))
+            found.push(format!("rules check --json prints no JSON: {error}: {}", json.output));
         }
     }
     let text = files.run(&["check", "rules.yaml"]);
