@@ -130,64 +130,17 @@ impl RuleSet {
             late: false,
         };
         let clock = target.is_long(frame).then(|| (services.ticks)());
-        for &index in &target.rules {
-            let index = usize::from(index);
-            let rule = &self.rules[index];
-            let mut seen = Seen { late: ran.decided.is_some(), ..Seen::default() };
-            let skipped = (seen.late && rule.mode == Mode::Enforce) || rule.is_out_of_service();
-            if !skipped {
-                self.ask(index, tables, intent, frame, &mut seen, &mut ran);
-            }
-            watch.rule(index, rule, &seen, frame);
-            if seen.matched {
-                if rule.mode == Mode::Enforce && rule.actions.decides() {
-                    ran.decided = Some(ran.matched.len());
-                }
-                ran.matched.push((index, seen.late));
-            }
-            if let Some(start) = clock
-                && (services.ticks)().saturating_sub(start) > self.deadline_ns
-            {
-                ran.late = true;
-                break;
+        let mut asking = Asking { set: self, target, tables, intent, frame, next: 0, clock };
+        // One net for all rules: it is made anew behind a rule that fell into it.
+        while asking.next < target.rules.len() {
+            let asked = catch_unwind(AssertUnwindSafe(|| {
+                asking.go_on(services, watch, &mut ran);
+            }));
+            if asked.is_err() {
+                asking.recover(watch, &mut ran);
             }
         }
         ran
-    }
-
-    /// Asks one rule; a panic counts as a failed condition and takes it out of service.
-    fn ask(
-        &self,
-        index: usize,
-        tables: &Tables,
-        intent: &Intent<'_>,
-        frame: &Frame<'_>,
-        seen: &mut Seen,
-        ran: &mut Ran<'_>,
-    ) {
-        let rule = &self.rules[index];
-        let asked = catch_unwind(AssertUnwindSafe(|| {
-            seen.when = rule.when.as_ref().map(|when| when.bool(frame));
-            let matched = match seen.when {
-                None => true,
-                Some(Ok(matched)) => matched,
-                Some(Err(_)) => {
-                    ran.faults.push((index, "error"));
-                    rule.on_error == OnError::Match
-                }
-            };
-            if !matched {
-                return false;
-            }
-            let Some(limit) = &rule.limit else { return true };
-            seen.over = over(limit, tables, intent, frame);
-            seen.over == Some(true)
-        }));
-        seen.matched = asked.unwrap_or_else(|_| {
-            rule.take_out_of_service();
-            ran.faults.push((index, "panic"));
-            rule.on_error == OnError::Match
-        });
     }
 
     /// The decision about what matched.
@@ -248,6 +201,92 @@ impl RuleSet {
         match target.on_fault {
             OnFault::Allow => Decision::ALLOW,
             OnFault::Deny => default_deny(&self.default_deny, intent, frame).into_decision(true),
+        }
+    }
+}
+
+/// Rules of a target being asked, in order.
+struct Asking<'r, 'i, 'f> {
+    set: &'r RuleSet,
+    target: &'r TargetPlan,
+    tables: &'r Tables,
+    intent: &'r Intent<'i>,
+    frame: &'r Frame<'f>,
+    /// Place of the rule that is asked, or is next.
+    next: usize,
+    /// When it began, if it may take long.
+    clock: Option<u64>,
+}
+
+impl Asking<'_, '_, '_> {
+    /// Asks rules until all were asked, time is up, or one panics.
+    fn go_on(&mut self, services: &Services<'_>, watch: &mut impl Watch, ran: &mut Ran<'_>) {
+        while let Some(&index) = self.target.rules.get(self.next) {
+            let index = usize::from(index);
+            let rule = &self.set.rules[index];
+            let late = ran.decided.is_some();
+            let mut seen = Seen { late, ..Seen::default() };
+            if !(late && rule.mode == Mode::Enforce) && !rule.is_out_of_service() {
+                self.ask(index, rule, &mut seen, ran);
+            }
+            self.told(index, rule, &seen, watch, ran);
+            self.next += 1;
+            if let Some(start) = self.clock
+                && (services.ticks)().saturating_sub(start) > self.set.deadline_ns
+            {
+                ran.late = true;
+                self.next = self.target.rules.len();
+            }
+        }
+    }
+
+    #[inline]
+    fn ask(&self, index: usize, rule: &Rule, seen: &mut Seen, ran: &mut Ran<'_>) {
+        seen.when = rule.when.as_ref().map(|when| when.bool(self.frame));
+        seen.matched = match seen.when {
+            Some(Ok(false)) => return,
+            Some(Ok(true)) | None => true,
+            Some(Err(_)) => {
+                ran.faults.push((index, "error"));
+                rule.on_error == OnError::Match
+            }
+        };
+        if let Some(limit) = &rule.limit
+            && seen.matched
+        {
+            seen.over = over(limit, self.tables, self.intent, self.frame);
+            seen.matched = seen.over == Some(true);
+        }
+    }
+
+    /// A panic counts as a failed condition, and takes its rule out of service.
+    #[cold]
+    fn recover(&mut self, watch: &mut impl Watch, ran: &mut Ran<'_>) {
+        let index = usize::from(self.target.rules[self.next]);
+        let rule = &self.set.rules[index];
+        rule.take_out_of_service();
+        ran.faults.push((index, "panic"));
+        let matched = rule.on_error == OnError::Match;
+        let seen = Seen { matched, late: ran.decided.is_some(), ..Seen::default() };
+        self.told(index, rule, &seen, watch, ran);
+        self.next += 1;
+    }
+
+    #[inline]
+    fn told(
+        &self,
+        index: usize,
+        rule: &Rule,
+        seen: &Seen,
+        watch: &mut impl Watch,
+        ran: &mut Ran<'_>,
+    ) {
+        watch.rule(index, rule, seen, self.frame);
+        if seen.matched {
+            if rule.mode == Mode::Enforce && rule.actions.decides() {
+                ran.decided = Some(ran.matched.len());
+            }
+            ran.matched.push((index, seen.late));
         }
     }
 }

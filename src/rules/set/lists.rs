@@ -6,7 +6,7 @@
 
 use super::super::frame::ListId;
 use super::super::limits::Limiter;
-use super::super::problem::{Position, Problem, Problems, Severity, did_you_mean};
+use super::super::problem::{Position, Problem, Problems, did_you_mean};
 use super::super::source::file::{At, ListDef, ListKind, ListSource, RuleFile, Text};
 use super::super::source::list_file;
 use super::super::words::{WordList, Words};
@@ -49,8 +49,12 @@ pub(super) fn read(file: &RuleFile, sources: &Sources<'_>, problems: &Problems) 
             ListSource::Items(items) => Some(Cow::Borrowed(&items[..])),
             ListSource::File(name) => match (sources.read_list)(&name.value) {
                 Ok(bytes) => {
-                    let name = Arc::from(&*name.value);
-                    let entries = list_file::parse(&name, &bytes, &def.kind, problems);
+                    let found = Problems::default();
+                    let path = Arc::from(&*name.value);
+                    let entries = list_file::parse(&path, &bytes, &def.kind, &found);
+                    for Problem { at, message, .. } in found.into_sorted() {
+                        report(name, at, &message, problems);
+                    }
                     files.push(bytes);
                     Some(Cow::Owned(entries))
                 }
@@ -120,17 +124,21 @@ fn build_words(
             for fault in faults {
                 let list = &lists[usize::from(fault.list.0)];
                 let entry = &list.entries[fault.entry];
-                let file = match &list.def.source {
-                    ListSource::File(name) => Some(Arc::from(&*name.value)),
-                    ListSource::Items(_) => None,
-                };
                 let message = format!("{:?} {}", entry.value, fault.kind);
-                let (severity, at) = (Severity::Error, entry.at);
-                problems.add(Problem { file, at, severity, rule: None, message });
+                match &list.def.source {
+                    ListSource::File(name) => report(name, entry.at, &message, problems),
+                    ListSource::Items(_) => problems.error(entry.at, None, message),
+                }
             }
             None
         }
     }
+}
+
+/// A mistake of a list file stands where the rule file names it, and says where it is.
+fn report(file: &Text, at: Position, message: &str, problems: &Problems) {
+    let (name, Position { line, column }) = (&file.value, at);
+    problems.error(file.at, None, format!("{name}:{line}:{column}: {message}"));
 }
 
 fn texts(entries: &[At<Box<str>>]) -> Vec<&str> {
