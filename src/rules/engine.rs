@@ -30,9 +30,14 @@ impl Engine {
         Self { set, off, memory: Memory::default(), ticks }
     }
 
-    /// Puts a set in force for the intents that come from now on.
+    /// Puts a set in force for the intents that come from now on. What messages were remembered for
+    /// is forgotten once no rule asks.
     pub fn install(&self, set: Arc<RuleSet>) {
+        let remembers = set.remembers();
         self.set.store(Some(set));
+        if !remembers {
+            self.memory.clear();
+        }
     }
 
     /// The set in force.
@@ -44,6 +49,12 @@ impl Engine {
     /// The emergency switch; it outlives changes of the set.
     pub fn switch(&self, on: bool) {
         self.off.store(!on, Ordering::Relaxed);
+    }
+
+    /// Messages that are remembered.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.memory.len()
     }
 
     /// Whether rules are run.

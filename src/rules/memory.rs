@@ -80,7 +80,9 @@ impl Memory {
 
     /// Forgets all of it, and gives the room back.
     pub fn clear(&self) {
-        *self.kept.lock() = Kept::default();
+        let kept = std::mem::take(&mut *self.kept.lock());
+        // A hundred thousand texts take a while: nobody waits for that.
+        drop(kept);
     }
 
     /// Messages that are kept, some of them maybe too old to be told.

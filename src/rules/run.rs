@@ -5,7 +5,7 @@
 //! taken out of service and the others go on; without a match nothing touches the heap.
 
 use super::Intent;
-use super::actions::{Counted, default_deny, outcome};
+use super::actions::{Counted, DefaultDeny, default_deny, outcome};
 use super::expr::EvalError;
 use super::frame::Frame;
 use super::limits::KeyPart;
@@ -81,11 +81,8 @@ impl RuleSet {
         let decided = catch_unwind(AssertUnwindSafe(|| {
             self.decide_target(target, tables, intent, services, watch)
         }));
-        let mut decision = decided.unwrap_or_else(|_| {
-            let frame = Sight::new(self, tables, services.memory, intent, &target.places).frame();
-            let fault = Fault { rule_id: None, fault: "panic" };
-            Decision { faults: vec![fault], ..self.at_fault(target, intent, &frame) }
-        });
+        let mut decision =
+            decided.unwrap_or_else(|_| self.failed(target, tables, intent, services));
         decision.rules_version = plain.rules_version;
         decision
     }
@@ -138,6 +135,27 @@ impl RuleSet {
             }));
             if asked.is_err() {
                 asking.recover(watch, &mut ran);
+        let clock = target.is_long(frame, intent.known.body).then(|| (services.ticks)());
+        for &index in &target.rules {
+            let index = usize::from(index);
+            let rule = &self.rules[index];
+            let mut seen = Seen { late: ran.decided.is_some(), ..Seen::default() };
+            let skipped = (seen.late && rule.mode == Mode::Enforce) || rule.is_out_of_service();
+            if !skipped {
+                self.ask(index, tables, intent, frame, &mut seen, &mut ran);
+            }
+            watch.rule(index, rule, &seen, frame);
+            if seen.matched {
+                if rule.mode == Mode::Enforce && rule.actions.decides() {
+                    ran.decided = Some(ran.matched.len());
+                }
+                ran.matched.push((index, seen.late));
+            }
+            if let Some(start) = clock
+                && (services.ticks)().saturating_sub(start) > self.deadline_ns
+            {
+                ran.late = true;
+                break;
             }
         }
         ran
@@ -161,7 +179,7 @@ impl RuleSet {
             (0..last).filter(|place| is_enforced(*place)).map(counted).collect();
         let mut decision = if ran.late && target.on_fault == OnFault::Deny && ran.decided.is_none()
         {
-            self.at_fault(target, intent, frame)
+            self.at_fault(target, intent, frame, &self.default_deny)
         } else {
             outcome(&enforced, &self.default_deny, intent, frame).into_decision(true)
         };
@@ -196,11 +214,33 @@ impl RuleSet {
         Match { rule_id: Arc::clone(&rule.id), mode: rule.mode.word(), action, late }
     }
 
+    /// The decision where the engine itself panicked.
+    fn failed(
+        &self,
+        target: &TargetPlan,
+        tables: &Tables,
+        intent: &Intent<'_>,
+        services: &Services<'_>,
+    ) -> Decision {
+        let frame = Sight::new(self, tables, services.memory, intent, &target.places).frame();
+        let answer = |default: &DefaultDeny| self.at_fault(target, intent, &frame, default);
+        // The texts of a deny may read the very field that it panicked on; plain ones read none.
+        let filled = catch_unwind(AssertUnwindSafe(|| answer(&self.default_deny)));
+        let decision = filled.unwrap_or_else(|_| answer(&DefaultDeny::default()));
+        Decision { faults: vec![Fault { rule_id: None, fault: "panic" }], ..decision }
+    }
+
     /// What is answered when the engine itself failed.
-    fn at_fault(&self, target: &TargetPlan, intent: &Intent<'_>, frame: &Frame<'_>) -> Decision {
+    fn at_fault(
+        &self,
+        target: &TargetPlan,
+        intent: &Intent<'_>,
+        frame: &Frame<'_>,
+        default: &DefaultDeny,
+    ) -> Decision {
         match target.on_fault {
             OnFault::Allow => Decision::ALLOW,
-            OnFault::Deny => default_deny(&self.default_deny, intent, frame).into_decision(true),
+            OnFault::Deny => default_deny(default, intent, frame).into_decision(true),
         }
     }
 }

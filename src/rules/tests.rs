@@ -8,7 +8,7 @@ use super::run::{Services, Unwatched};
 use super::set::{Built, RuleSet, Sources, build};
 use super::{Intent, Rules};
 use crate::call::Provider;
-use crate::verdict::{Decision, OnFault, Verdict};
+use crate::verdict::{Decision, Fault, OnFault, Verdict};
 use serde_json::json;
 use std::cell::Cell;
 use std::sync::Arc;
@@ -252,6 +252,52 @@ rules:
 }
 
 #[test]
+fn a_long_text_of_any_field_has_the_clock_looked_at() {
+    let set = set("
+version: 1
+defaults: { on_fault: deny }
+rules:
+  - { id: a, on: [message.group.send], when: 'msg.sender_nickname.contains(\"x\")', then: { tag: [a] } }
+  - { id: b, on: [message.group.send], then: { allow: true } }
+");
+    let clock = Cell::new(0);
+    let ticks = || {
+        clock.set(clock.get() + 11_000_000);
+        clock.get()
+    };
+    let memory = Memory::default();
+    let services = Services { ticks: &ticks, memory: &memory };
+    let decide = |nickname: &str| {
+        let mut found = Decision::ALLOW;
+        let mut request = group_text("u1", "hi");
+        let name = format!(r#"{{"senderNickname":"{nickname}","#);
+        request.body = request.body.replacen('{', &name, 1);
+        request.intents(&mut |intent| {
+            found = set.decide(set.tables(), intent, &services, &mut Unwatched);
+        });
+        found.verdict
+    };
+    assert_eq!(decide("y"), Verdict::Allow);
+    assert_eq!(decide(&"y".repeat(70_000)), Verdict::Deny);
+}
+
+#[test]
+fn a_panic_that_the_default_deny_repeats_is_answered_with_plain_texts() {
+    let mut set = set("
+version: 1
+defaults: { on_fault: deny, deny: { code: 5009, message: 'No, {msg.sender_id}' } }
+rules:
+  - { id: r, on: [message.group.send], when: 'msg.text.matches(\"x+y\")', then: { tag: [t] } }
+");
+    set.forget_places();
+    let decision = decide(&set, &group_text("u1", "hi"));
+    assert_eq!((decision.verdict, decision.enforced), (Verdict::Deny, true));
+    assert_eq!(decision.deny_message.as_deref(), Some("Not allowed"));
+    assert_eq!(decision.faults, [Fault { rule_id: None, fault: "panic" }]);
+    assert_eq!(decision.rules_version, Some(Arc::clone(set.version())));
+}
+
+#[test]
 fn a_modify_knows_where_its_message_goes_from_the_callback_before() {
     let set = set("
 version: 1
@@ -265,6 +311,25 @@ rules:
     let after = decide_at(&set, &memory, &modify(), 59_000_000_000);
     assert_eq!((after.verdict, after.rule_id.as_deref()), (Verdict::Modify, Some("g")));
     assert_eq!(decide_at(&set, &memory, &modify(), 61_000_000_000).verdict, Verdict::Allow);
+}
+
+#[test]
+fn where_messages_go_is_forgotten_when_no_rule_asks_any_more() {
+    let asks = "version: 1\nrules: [{ id: g, on: [message.modify], when: 'ctx.group_id == \"g1\"', then: { tag: [t] } }]\n";
+    let other = "version: 1\nrules: [{ id: g, on: [message.modify], then: { tag: [t] } }]\n";
+    let engine = Engine::new(|| 0);
+    let send = || {
+        group_text("u1", "hi").intents(&mut |intent: &Intent<'_>| {
+            engine.decide(intent);
+        });
+        engine.remembered()
+    };
+    engine.install(Arc::new(set(asks)));
+    assert_eq!(send(), 1);
+    engine.install(Arc::new(set(asks)));
+    assert_eq!(engine.remembered(), 1, "a reload forgets nothing that is asked for");
+    engine.install(Arc::new(set(other)));
+    assert_eq!((engine.remembered(), send()), (0, 0));
 }
 
 #[test]

@@ -28,6 +28,7 @@ use super::schema::{Root, Scalar, Target, Type};
 use super::source::file::{At, Mode, OnError, RuleFile, TestDef, Text};
 use super::windows::Window;
 use crate::call::Provider;
+use crate::json::Node;
 use crate::normalise::Known;
 use crate::verdict::OnFault;
 use regex::Regex;
@@ -138,7 +139,11 @@ const SHORT: u64 = 200_000;
 
 impl TargetPlan {
     /// Whether the rules may take long enough for looking at the clock in between.
-    pub(super) fn is_long(&self, frame: &Frame<'_>) -> bool {
+    pub(super) fn is_long(&self, frame: &Frame<'_>, body: Node<'_>) -> bool {
+        // Prices know texts up to their caps, and no text but that of a message is cut to its own.
+        if body.source().len() as u64 > LONG_TEXT {
+            return true;
+        }
         if self.price.at_cap <= SHORT {
             return false;
         }
@@ -233,6 +238,12 @@ impl RuleSet {
         others: &[(Text, Vec<At<Box<str>>>)],
     ) -> Result<Tables, (Position, String)> {
         lists::replaced(&self.file, &self.tables, others)
+    }
+
+    /// Whether it keeps where messages go, for some rule asks.
+    #[must_use]
+    pub fn remembers(&self) -> bool {
+        self.targets.iter().flatten().flatten().any(|plan| plan.remembered)
     }
 
     /// The plan of an intent, if there are rules for it.
