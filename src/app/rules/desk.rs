@@ -64,10 +64,12 @@ impl Desk {
         if !keeper.engine().is_on() {
             degraded.push("rules: switched off, every before-callback is allowed".to_owned());
         }
-        if keeper.news().errors.is_some() {
-            let (name, version) = (keeper.name(), set.version());
+        if keeper.is_refused() {
+            let version = set.version();
+            // Anybody may read this: where the file is and what it says is on the other pages.
             degraded.push(format!(
-                "rules: {name} was refused when it was last read, version {version} is in force"
+                "rules: the rule file was refused when it was last read, version {version} is in \
+                 force"
             ));
         }
         let out = set.rules().iter().filter(|rule| rule.is_out_of_service()).count();

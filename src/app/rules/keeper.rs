@@ -128,6 +128,11 @@ impl Keeper {
         self.0.news.lock().clone()
     }
 
+    /// Whether the last reading was refused.
+    pub(super) fn is_refused(&self) -> bool {
+        self.0.news.lock().errors.is_some()
+    }
+
     /// Has the files read; the outcome follows, unless the bridge ends before.
     pub(super) fn ask(&self, cause: Cause) -> oneshot::Receiver<Outcome> {
         let (tell, told) = oneshot::channel();
