@@ -350,6 +350,7 @@ impl Intake {
         let received_ns = clock::ticks();
         let mut decisions = Vec::with_capacity(events.len());
         let mut slots: &[Value<'_>] = &[];
+        let mut own = Bump::new();
         for event in events {
             let Ok(known) = &event.known else {
                 self.write(callback, event, None, batch, (records, tally));
@@ -358,13 +359,20 @@ impl Intake {
             };
             // Of one intent, as nearly all are, the time that is known will do.
             let began_ns = if decisions.is_empty() { received_ns } else { clock::ticks() };
+            // Of many intents, what the rules of each make does not add up.
+            let scratch = if events.len() > 1 {
+                own.reset();
+                &own
+            } else {
+                arena
+            };
             let decision = self.rules.decide(&Intent {
                 known,
                 source: callback.source,
                 correlation: event.correlation,
                 received_at_ms: callback.received_at_ms,
                 received_ns,
-                arena,
+                arena: scratch,
                 given: None,
             });
             self.verdicts.tell(&self.metrics, event, &decision, began_ns);
