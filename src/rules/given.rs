@@ -166,7 +166,7 @@ fn object<'a>(
     Ok(item.into_bump_slice())
 }
 
-fn scalar<'a>(field_type: FieldType, node: Node<'a>) -> Option<Value<'a>> {
+fn scalar(field_type: FieldType, node: Node<'_>) -> Option<Value<'_>> {
     match field_type {
         FieldType::Text => node.text().map(Value::Text),
         FieldType::Int => {

@@ -126,7 +126,7 @@ impl RuleSet {
             faults: BumpVec::new_in(frame.arena),
             late: false,
         };
-        let clock = target.is_long(frame).then(|| (services.ticks)());
+        let clock = target.is_long(frame, intent.known.body).then(|| (services.ticks)());
         let mut asking = Asking { set: self, target, tables, intent, frame, next: 0, clock };
         // One net for all rules: it is made anew behind a rule that fell into it.
         while asking.next < target.rules.len() {
@@ -135,27 +135,6 @@ impl RuleSet {
             }));
             if asked.is_err() {
                 asking.recover(watch, &mut ran);
-        let clock = target.is_long(frame, intent.known.body).then(|| (services.ticks)());
-        for &index in &target.rules {
-            let index = usize::from(index);
-            let rule = &self.rules[index];
-            let mut seen = Seen { late: ran.decided.is_some(), ..Seen::default() };
-            let skipped = (seen.late && rule.mode == Mode::Enforce) || rule.is_out_of_service();
-            if !skipped {
-                self.ask(index, tables, intent, frame, &mut seen, &mut ran);
-            }
-            watch.rule(index, rule, &seen, frame);
-            if seen.matched {
-                if rule.mode == Mode::Enforce && rule.actions.decides() {
-                    ran.decided = Some(ran.matched.len());
-                }
-                ran.matched.push((index, seen.late));
-            }
-            if let Some(start) = clock
-                && (services.ticks)().saturating_sub(start) > self.deadline_ns
-            {
-                ran.late = true;
-                break;
             }
         }
         ran
@@ -266,7 +245,8 @@ impl Asking<'_, '_, '_> {
             let rule = &self.set.rules[index];
             let late = ran.decided.is_some();
             let mut seen = Seen { late, ..Seen::default() };
-            if !(late && rule.mode == Mode::Enforce) && !rule.is_out_of_service() {
+            let is_over = late && rule.mode == Mode::Enforce;
+            if !is_over && !rule.is_out_of_service() {
                 self.ask(index, rule, &mut seen, ran);
             }
             self.told(index, rule, &seen, watch, ran);

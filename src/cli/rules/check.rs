@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let decided = if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     let mut out = std::io::stdout();
     if args.json {
-        let mut answer = accepted(set, page.entries(Severity::Warning));
+        let mut answer = accepted(set, &page.entries(Severity::Warning));
         answer["ok"] = Value::from(!refused);
         return written(writeln!(out, "{answer}"), decided);
     }
@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// The answer to a reload that was taken.
-fn accepted(set: &RuleSet, warnings: Vec<Value>) -> Value {
+fn accepted(set: &RuleSet, warnings: &[Value]) -> Value {
     let (rules, version) = (set.summary().rules, &**set.version());
     json!({"ok": true, "rules": rules, "version": version, "warnings": warnings})
 }
@@ -68,10 +68,13 @@ fn accepted(set: &RuleSet, warnings: Vec<Value>) -> Value {
 /// `6 rules, 2 lists (1204 words, 12 ids), 1 limit, 1 window, version 3f2a9c0d1e2b`
 fn numbers(set: &RuleSet) -> String {
     let Summary { rules, lists, words, ids, limits, windows } = set.summary();
-    let mut parts = vec![counted(rules, "rule"), counted(lists, "list")];
-    if lists > 0 {
-        parts[1] += &format!(" ({}, {})", counted(words, "word"), counted(ids, "id"));
-    }
-    parts.extend([counted(limits, "limit"), counted(windows, "window")]);
-    format!("{}, version {}", parts.join(", "), set.version())
+    let entries = format!(" ({}, {})", counted(words, "word"), counted(ids, "id"));
+    let parts = [
+        counted(rules, "rule"),
+        counted(lists, "list") + if lists > 0 { &entries } else { "" },
+        counted(limits, "limit"),
+        counted(windows, "window"),
+        format!("version {}", set.version()),
+    ];
+    parts.join(", ")
 }

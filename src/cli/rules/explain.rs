@@ -82,7 +82,7 @@ fn provider(name: &str) -> Result<Provider, String> {
 fn time(text: &str) -> Result<i64, String> {
     let parsed: Result<jiff::Timestamp, _> = text.parse();
     let example = "expected a time of RFC 3339, such as 2025-06-01T23:30:00+08:00";
-    parsed.map(|at| at.as_millisecond()).map_err(|_| example.to_owned())
+    parsed.map(jiff::Timestamp::as_millisecond).map_err(|_| example.to_owned())
 }
 
 /// Explains.

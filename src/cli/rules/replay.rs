@@ -24,6 +24,8 @@ Examples:
   imbridge tail --topic im.decisions --from beginning --until-end --json \\
     | imbridge rules replay --old rules.yaml --new draft.yaml
 
+Limits count records in the order of their lines, which with several partitions is not quite that
+of their times.
 Exit codes: 0 replayed, 1 a rule file is wrong, or with --fail something differs, 64 a file cannot
 be read.";
 
@@ -165,11 +167,10 @@ fn sums(replay: &Replay, colour: bool) -> String {
         text.push('\n');
     }
     let Replay { records, skipped, .. } = replay;
-    text += &format!("{records} decided, {skipped} skipped\n");
     if *records == 0 {
         remark("no line was a decision record: they are in the topic im.decisions");
     }
-    text
+    text + &format!("{records} decided, {skipped} skipped\n")
 }
 
 /// Columns of a count.

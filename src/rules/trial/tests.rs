@@ -68,7 +68,6 @@ fn the_last_of_many_requests_is_judged_and_counts_begin_anew_for_each_test() {
   - { name: three, on: message.group.send, provider: openim, given: { sender_id: u }, repeat: 3, expect: { verdict: deny, deny_message: u, deny_code: 5001 } }
   - { name: slow, on: message.group.send, provider: openim, given: { sender_id: u }, repeat: 50, every: 5s, expect: { verdict: allow } }
   - { name: fast, on: message.group.send, provider: openim, given: { sender_id: u }, repeat: 4, every: 1s, expect: { verdict: deny } }
-  - { name: fast, on: message.group.send, provider: openim, given: { sender_id: u }, repeat: 52, every: 4900ms, expect: { verdict: deny } }
   - { name: tencent, on: message.group.send, provider: tencent, given: { sender_id: u }, repeat: 3, expect: { deny_code: 1 } }
 ";
     let report = report(&format!("{FLOOD}{tests}"));
@@ -212,10 +211,9 @@ tests:
 fn what_can_never_be_is_a_warning() {
     let text = "\
 version: 1
-rules: [{ id: r, on: [message.send], then: { tag: [a] } }]
+rules: [{ id: r, on: [message.modify], then: { tag: [a] } }]
 tests:
   - { name: a, on: callbackWordFilterCommand, given: { sent_at_ms: 5, content_type: imag }, expect: { tags: [a] } }
-  - { name: a, on: C2C.CallbackBeforeSendMsg, given: { sender_nickname: A, content_type: pictur }, expect: { tags: [a] } }
 ";
     let found = mistakes(text);
     let [carried, word] = &found[..] else { panic!("{found:#?}") };
@@ -226,9 +224,5 @@ tests:
     );
     let never = "4:85: warning: content_type is never \"imag\", did you mean \"image\"?";
     assert_eq!(word, never);
-        "4:56: warning: C2C.CallbackBeforeSendMsg never carries \"sender_nickname\": rules read it \
-         as empty"
-    );
-    assert!(word.starts_with("4:90: warning: content_type is never \"pictur\""), "{word}");
     assert_eq!(failures(text), Vec::<String>::new(), "they are taken as they are");
 }
