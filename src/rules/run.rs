@@ -158,7 +158,7 @@ impl RuleSet {
             (0..last).filter(|place| is_enforced(*place)).map(counted).collect();
         let mut decision = if ran.late && target.on_fault == OnFault::Deny && ran.decided.is_none()
         {
-            self.at_fault(target, intent, frame, &self.default_deny)
+            at_fault(target, intent, frame, &self.default_deny)
         } else {
             outcome(&enforced, &self.default_deny, intent, frame).into_decision(true)
         };
@@ -202,25 +202,24 @@ impl RuleSet {
         services: &Services<'_>,
     ) -> Decision {
         let frame = Sight::new(self, tables, services.memory, intent, &target.places).frame();
-        let answer = |default: &DefaultDeny| self.at_fault(target, intent, &frame, default);
+        let answer = |default: &DefaultDeny| at_fault(target, intent, &frame, default);
         // The texts of a deny may read the very field that it panicked on; plain ones read none.
         let filled = catch_unwind(AssertUnwindSafe(|| answer(&self.default_deny)));
         let decision = filled.unwrap_or_else(|_| answer(&DefaultDeny::default()));
         Decision { faults: vec![Fault { rule_id: None, fault: "panic" }], ..decision }
     }
+}
 
-    /// What is answered when the engine itself failed.
-    fn at_fault(
-        &self,
-        target: &TargetPlan,
-        intent: &Intent<'_>,
-        frame: &Frame<'_>,
-        default: &DefaultDeny,
-    ) -> Decision {
-        match target.on_fault {
-            OnFault::Allow => Decision::ALLOW,
-            OnFault::Deny => default_deny(default, intent, frame).into_decision(true),
-        }
+/// What is answered when the engine itself failed.
+fn at_fault(
+    target: &TargetPlan,
+    intent: &Intent<'_>,
+    frame: &Frame<'_>,
+    default: &DefaultDeny,
+) -> Decision {
+    match target.on_fault {
+        OnFault::Allow => Decision::ALLOW,
+        OnFault::Deny => default_deny(default, intent, frame).into_decision(true),
     }
 }
 
@@ -249,7 +248,7 @@ impl Asking<'_, '_, '_> {
             if !is_over && !rule.is_out_of_service() {
                 self.ask(index, rule, &mut seen, ran);
             }
-            self.told(index, rule, &seen, watch, ran);
+            self.told(index, rule, seen, watch, ran);
             self.next += 1;
             if let Some(start) = self.clock
                 && (services.ticks)().saturating_sub(start) > self.set.deadline_ns
@@ -288,7 +287,7 @@ impl Asking<'_, '_, '_> {
         ran.faults.push((index, "panic"));
         let matched = rule.on_error == OnError::Match;
         let seen = Seen { matched, late: ran.decided.is_some(), ..Seen::default() };
-        self.told(index, rule, &seen, watch, ran);
+        self.told(index, rule, seen, watch, ran);
         self.next += 1;
     }
 
@@ -297,11 +296,11 @@ impl Asking<'_, '_, '_> {
         &self,
         index: usize,
         rule: &Rule,
-        seen: &Seen,
+        seen: Seen,
         watch: &mut impl Watch,
         ran: &mut Ran<'_>,
     ) {
-        watch.rule(index, rule, seen, self.frame);
+        watch.rule(index, rule, &seen, self.frame);
         if seen.matched {
             if rule.mode == Mode::Enforce && rule.actions.decides() {
                 ran.decided = Some(ran.matched.len());

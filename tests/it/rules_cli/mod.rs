@@ -66,7 +66,8 @@ fn version(files: &[&str]) -> String {
     for file in files {
         hash.update(format!("{}:{file}", file.len()));
     }
-    hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    let start = hash.finalize().iter().take(6).fold(0_u64, |all, byte| all << 8 | u64::from(*byte));
+    format!("{start:012x}")
 }
 
 const GOOD: &str = r#"version: 1

@@ -10,7 +10,8 @@ fn records(requests: &[Value]) -> String {
     for request in requests {
         let made = run_with(&catalogue(), &Request::read(request), settings(), &allow);
         for record in made.records {
-            lines += &format!("{}\n", record["event"]);
+            lines.push_str(&record["event"].to_string());
+            lines.push('\n');
         }
     }
     lines
@@ -26,13 +27,13 @@ fn openim_request(body: &Value, received_at_ms: i64) -> Value {
 #[test]
 fn replay_prints_what_is_decided_differently_and_counts_pairs_of_verdicts() {
     let old = "version: 1\nrules: []\n";
-    let new = r#"version: 1
+    let new = r"version: 1
 lists: { banned: { kind: words, items: [赌博] } }
 limits: { chatty: { key: [msg.sender_id], allow: 1, per: 10s } }
 rules:
   - { id: flood, on: [message.send], limit: chatty, then: { deny: { message: slow } } }
   - { id: mask, on: [message.rewrite], then: { mask: { msg.text: { list: banned } } } }
-"#;
+";
     let at = 1_735_689_600_123_i64;
     let mut modify = openim_body("u1", "来赌博");
     modify["callbackCommand"] = json!("callbackBeforeMsgModifyCommand");
