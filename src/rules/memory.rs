@@ -62,6 +62,7 @@ impl Memory {
         let mut kept = self.kept.lock();
         let mut text = kept.make_room(self.messages_max, now_ns);
         text.clear();
+        text.reserve(lengths.sum());
         text.push_str(message_id);
         for part in place.parts().into_iter().flatten() {
             text.push_str(part);
@@ -190,6 +191,13 @@ impl Lengths {
             message_id: length(message_id),
             parts: parts.map(|part| part.map(length)),
         })
+    }
+}
+
+impl Lengths {
+    fn sum(self) -> usize {
+        let parts = self.parts.into_iter().flatten().map(usize::from);
+        usize::from(self.message_id) + parts.sum::<usize>()
     }
 }
 

@@ -96,4 +96,6 @@ impl Rules for AllowAll {
 }
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests;
