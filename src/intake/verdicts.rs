@@ -73,7 +73,7 @@ impl Verdicts {
             ("panic", None) => tracing::error!(
                 event_id,
                 count,
-                "the rule engine panicked; the intent is answered by on_fault"
+                "the rule engine panicked over an intent; what was not decided by then is by on_fault"
             ),
             _ => tracing::warn!(
                 event_id,

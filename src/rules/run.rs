@@ -162,13 +162,19 @@ impl RuleSet {
         } else {
             outcome(&enforced, &self.default_deny, intent, frame).into_decision(true)
         };
+        let mut watched_failed = false;
         if decision.verdict == Verdict::Allow && ran.decided.is_none() {
             let ends = |place: &usize| self.rules[ran.matched[*place].0].actions.decides();
             let last = (0..ran.matched.len()).find(ends).map_or(ran.matched.len(), |end| end + 1);
             let would: Vec<Counted<'_>> = (0..last).map(counted).collect();
-            let would = outcome(&would, &self.default_deny, intent, frame).into_decision(false);
-            if would.verdict != Verdict::Allow {
-                decision = would;
+            // What only watches must not bring down what is answered.
+            let would = catch_unwind(AssertUnwindSafe(|| {
+                outcome(&would, &self.default_deny, intent, frame).into_decision(false)
+            }));
+            match would {
+                Ok(would) if would.verdict != Verdict::Allow => decision = would,
+                Ok(_) => {}
+                Err(_) => watched_failed = true,
             }
         }
         decision.tags = tags(&enforced);
@@ -180,6 +186,9 @@ impl RuleSet {
         });
         let mut faults: Vec<Fault> = faults.collect();
         faults.append(&mut decision.faults);
+        if watched_failed {
+            faults.push(Fault { rule_id: None, fault: "panic" });
+        }
         if ran.late {
             faults.push(Fault { rule_id: None, fault: "deadline" });
         }

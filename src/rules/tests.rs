@@ -214,6 +214,23 @@ rules:
 }
 
 #[test]
+fn a_panic_over_what_shadow_rules_would_have_done_is_recorded_and_answers_nothing() {
+    let mut set = set("
+version: 1
+defaults: { on_fault: deny }
+rules:
+  - { id: tagged, on: [message.group.send], then: { tag: [t] } }
+  - { id: watched, on: [message.group.send], mode: shadow, then: { deny: { message: '{msg.sender_id}' } } }
+");
+    set.forget_places();
+    let decision = decide(&set, &group_text("u1", "hi"));
+    assert_eq!((decision.verdict, decision.enforced), (Verdict::Allow, true));
+    assert_eq!(decision.faults, [Fault { rule_id: None, fault: "panic" }]);
+    assert_eq!(matched(&decision), ["tagged enforce tag", "watched shadow deny"]);
+    assert_eq!(decision.tags, [Arc::from("t")]);
+}
+
+#[test]
 fn a_missed_deadline_goes_to_on_fault_of_the_kind() {
     let file = |on_fault: &str| {
         format!(

@@ -24,7 +24,8 @@ use tokio::sync::oneshot;
 
 /// How often the files are looked at.
 const INTERVAL: Duration = Duration::from_secs(2);
-/// Mistakes of a refused file that are named in the log; all are in `GET /rules`.
+/// Mistakes of a refused file, or warnings about one, that are named in the log; mistakes are all in
+/// `GET /rules`, both in the answer of a reload.
 const LINES_MAX: usize = 50;
 
 /// Why the files are read.
@@ -229,7 +230,7 @@ impl Shared {
             cause,
             "{rules} of {name} in force, version {version} ({cause})"
         );
-        for problem in problems {
+        for problem in problems.iter().take(LINES_MAX) {
             tracing::warn!("{}", headline(&name, problem));
         }
     }
