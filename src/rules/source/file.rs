@@ -40,6 +40,9 @@ pub enum TextLayout {
     Line,
     /// On lines of their own (`|`): where each line of the text begins.
     Block(Box<[Position]>),
+    /// Without a mark for lines, over several: where each part of the text that is on one line begins,
+    /// in the text (bytes) and in the file.
+    Flow(Box<[(usize, Position)]>),
     /// With escapes or folds in between: only the beginning is known.
     Unknown,
 }
@@ -60,6 +63,12 @@ impl Text {
                 let in_line = before.rsplit('\n').next().unwrap_or_default();
                 let start = lines.get(line).copied().unwrap_or(self.at);
                 Position { column: start.column + columns(in_line), line: start.line }
+            }
+            TextLayout::Flow(parts) => {
+                let behind = parts.partition_point(|(part, _)| *part <= before.len());
+                let found = behind.checked_sub(1).and_then(|part| parts.get(part));
+                let (part, start) = found.copied().unwrap_or((0, self.at));
+                Position { column: start.column + columns(&before[part..]), line: start.line }
             }
             TextLayout::Unknown => self.at,
         }

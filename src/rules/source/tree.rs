@@ -297,13 +297,12 @@ impl<'a, 'r> Builder<'a, 'r> {
     fn scalar(&self, value: Cow<'_, str>, style: ScalarStyle, span: &Span) -> Node {
         let mut at = place(&span.start);
         let slice = span.slice(self.source).unwrap_or_default();
-        let line = |same: bool| if same { TextLayout::Line } else { TextLayout::Unknown };
         let layout = match style {
-            ScalarStyle::Plain => line(slice == value),
+            ScalarStyle::Plain => flow(&value, slice, at),
             ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => {
                 at.column += 1;
                 let inner = slice.get(1..slice.len().saturating_sub(1)).unwrap_or_default();
-                line(inner == value && !inner.contains(['\n', '\r']))
+                flow(&value, inner, at)
             }
             ScalarStyle::Literal => self.block(&value, at),
             ScalarStyle::Folded => match value.trim_end_matches('\n') {
@@ -349,6 +348,42 @@ impl<'a, 'r> Builder<'a, 'r> {
         let dash = before.trim_end();
         if dash.ends_with('-') { self.lines.position(dash.len() - 1) } else { at }
     }
+}
+
+/// Layout of a text that is not a block and is written as `written` from `first` on.
+fn flow(value: &str, written: &str, first: Position) -> TextLayout {
+    if !written.contains('\n') {
+        let same = value == written && !written.contains('\r');
+        return if same { TextLayout::Line } else { TextLayout::Unknown };
+    }
+    let space = [' ', '\t', '\r'];
+    let mut parts: Vec<(usize, Position)> = Vec::new();
+    // End of the last part, and the breaks since.
+    let (mut end, mut breaks) = (0, 0);
+    for (number_of, line) in written.split('\n').enumerate() {
+        let text = if number_of == 0 { line } else { line.trim_start_matches(space) };
+        let part = text.trim_end_matches(space);
+        if number_of > 0 {
+            breaks += 1;
+            if part.is_empty() {
+                continue;
+            }
+            // One break is a space; further ones are breaks of the value.
+            end += if breaks == 1 { 1 } else { breaks - 1 };
+            breaks = 0;
+        }
+        if !value.get(end..).is_some_and(|rest| rest.starts_with(part)) {
+            return TextLayout::Unknown;
+        }
+        let column = if number_of == 0 {
+            first.column
+        } else {
+            number(line[..line.len() - text.len()].chars().count() + 1)
+        };
+        parts.push((end, Position { line: first.line + number(number_of), column }));
+        end += part.len();
+    }
+    TextLayout::Flow(parts.into())
 }
 
 fn key(node: Node, reader: &Reader<'_>) -> Key {

@@ -38,12 +38,25 @@ fn characters_of_a_quoted_condition_have_places_behind_the_quotation_mark() {
 }
 
 #[test]
+fn characters_of_a_condition_that_goes_on_in_the_next_line_have_places() {
+    for (written, column) in [
+        ("msg.text ==  \n\n      'b' &&\n        msg.赌.a # why", 11),
+        ("\"msg.text ==  \n\n      'b' &&\n        msg.赌.a\"", 12),
+        ("'msg.text ==\r\n\n      \"b\" &&\r\n        msg.赌.a'", 12),
+    ] {
+        let text = when(written);
+        let value = text.value.replace('"', "'");
+        assert_eq!(value, "msg.text ==\n'b' && msg.赌.a", "{written}");
+        assert_eq!(places(&text, &["msg", "b", "a"]), [(5, column), (7, 8), (8, 15)], "{written}");
+    }
+}
+
+#[test]
 fn of_escaped_and_folded_conditions_the_beginning_is_known() {
     let cases = [
         ("\"msg.text == \\\"a\\\"\"", (5, 12)),
         ("'msg.text == ''a'''", (5, 12)),
-        ("'msg.text ==\n      a'", (5, 12)),
-        ("msg.text ==\n      a", (5, 11)),
+        ("\"msg.text == \\\n      a\"", (5, 12)),
         (">\n      msg.text ==\n      a", (6, 7)),
     ];
     for (written, place) in cases {
