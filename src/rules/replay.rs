@@ -11,11 +11,11 @@ use super::memory::Memory;
 use super::run::{Services, Unwatched};
 use super::schema::Target;
 use super::set::RuleSet;
+use super::source::rfc3339;
 use super::{Given, Intent};
 use crate::call::{Phase, Provider};
 use crate::catalogue::Catalogue;
 use crate::json::Node;
-use crate::normalise::time::parse_rfc3339;
 use crate::verdict::Decision;
 use bumpalo::Bump;
 use serde_json::Value;
@@ -146,7 +146,7 @@ impl<'a> Recorded<'a> {
             source: text("source")?,
             correlation: text("correlationid"),
             recorded,
-            recorded_at_ms: parse_rfc3339(recorded)?,
+            recorded_at_ms: rfc3339(recorded)?,
             data,
         })
     }

@@ -26,6 +26,8 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use embedded::rfc3339;
+
 use super::problem::Problems;
 use file::RuleFile;
 use reader::{Reader, What};
