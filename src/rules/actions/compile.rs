@@ -8,6 +8,7 @@
 use super::super::expr::Names;
 use super::super::frame::ListId;
 use super::super::problem::{Position, did_you_mean};
+use super::super::schema::Root;
 use super::super::source::file::{
     At, ChangeAction, ChangeDef, DenyDef, EndingDef, MaskDef, RemoveDef, Text, ThenDef,
 };
@@ -62,7 +63,7 @@ impl<'s> Site<'s> {
     }
 
     /// Type of the field; `None` when it is none.
-    fn field_type(&self, field: &str, item: Option<&str>, at: Position) -> Option<FieldType> {
+    fn field_type(&mut self, field: &str, item: Option<&str>, at: Position) -> Option<FieldType> {
         let Some(word) = self.catalogue.word(field) else {
             let changeable = self.replies().flat_map(|reply| {
                 let refused = reply.refuse.iter().map(|(field, _)| &**field);
@@ -70,7 +71,14 @@ impl<'s> Site<'s> {
             });
             let words = self.catalogue.vocabulary.iter().map(|word| &*word.field);
             let hint = did_you_mean(field, changeable.chain(words));
-            self.error(at, format!("no field {field:?}{hint}"));
+            let mut message = format!("no field {field:?}{hint}");
+            // It may be a provider's own name.
+            if hint.is_empty()
+                && let Err(better) = self.names.field(Root::Msg, field)
+            {
+                message = better;
+            }
+            self.error(at, message);
             return None;
         };
         let known = || word.items.iter().map(|item| &**item);
