@@ -4,6 +4,7 @@ use super::engine::Engine;
 use super::memory::Memory;
 use super::probe::{Request, catalogue, samples};
 use super::problem::{Problem, Severity};
+use super::replay::Replay;
 use super::run::{Services, Unwatched};
 use super::set::{Built, RuleSet, Sources, build};
 use super::{Intent, Rules};
@@ -400,6 +401,60 @@ rules:
         let start = format!("{line}:");
         let found = shown.iter().any(|text| text.starts_with(&start) && text.contains(words));
         assert!(found, "{line} {words} in {shown:#?}");
+    }
+}
+
+#[test]
+fn what_one_provider_never_carries_is_told_of_conditions_variables_and_limits() {
+    let file = "\
+version: 1
+limits: { calls: { key: [msg.sender_id, msg.client_ip], allow: 1, per: 1s } }
+vars:
+  near: msg.client_ip == 'x'
+  far: \"!vars.near\"
+rules:
+  - { id: a, on: [message.group.send], when: vars.far && has(msg.sender_nickname), then: { deny: true } }
+  - { id: b, on: [message.group.send], limit: calls, then: { deny: true } }
+  - { id: c, on: [message.group.send], provider: tencent, when: vars.far, limit: calls, then: { deny: true } }
+";
+    let built = built(file, OnFault::Allow, None);
+    let says = |provider: &str, field: &str| {
+        format!(
+            "no command of {provider} that this rule is for carries {field:?}: it is empty there"
+        )
+    };
+    let expected = [
+        format!("2:45: warning: rule b: {}", says("openim", "client_ip")),
+        format!("4:13: warning: rule a: {}", says("openim", "client_ip")),
+        format!("7:66: warning: rule a: {}", says("tencent", "sender_nickname")),
+    ];
+    assert_eq!(shown(&built.problems), expected);
+}
+
+#[test]
+fn a_providers_own_name_of_a_field_to_change_is_answered_with_the_common_one() {
+    let file =
+        "version: 1\nrules: [{ id: r, on: [message.modify], then: { set: { msg.ex: x } } }]\n";
+    let built = built(file, OnFault::Allow, None);
+    let expected = "2:55: rule r: no field \"ex\", did you mean \"extra\"?";
+    assert_eq!(shown(&built.problems), [expected]);
+}
+
+#[test]
+fn records_with_any_time_of_rfc_3339_are_decided_again() {
+    let day = "version: 1\nwindows: { day: { tz: UTC, from: '08:00', to: '20:00' } }\nrules: [{ id: r, on: [message.group.send], when: windows.day, then: { deny: true } }]\n";
+    let mut replay = Replay::new(catalogue(), set("version: 1\nrules: []\n"), set(day));
+    for (time, differs) in [
+        ("2025-01-01T12:00:00Z", true),
+        ("2025-01-01T12:00:00.123Z", true),
+        ("2025-01-01T12:00:00.123456+08:00", false),
+    ] {
+        let line = json!({
+            "id": "1", "source": "/openim/d", "improvider": "openim", "recordedtime": time,
+            "imcommand": "callbackBeforeSendGroupMsgCommand",
+            "data": {"kind": "message.group.send", "verdict": "allow", "enforced": true},
+        });
+        assert_eq!(replay.record(&line.to_string()).is_some(), differs, "{time}");
     }
 }
 

@@ -184,12 +184,8 @@ fn constants(draft: &Draft<'_>, shop: &Workshop<'_>) {
     shop.problems.warning(text.at, Some(&draft.rule.id), message);
 }
 
-/// Fields that one provider of a rule never carries.
+/// Fields that one provider of a rule never carries, in its condition, variables and limit.
 fn one_sided(draft: &Draft<'_>, shop: &Workshop<'_>) {
-    let (Some(Condition::Expression(text)), Some(when)) = (&draft.def.when, &draft.rule.when)
-    else {
-        return;
-    };
     let of = |provider: Provider| -> Vec<Target> {
         draft.targets.iter().copied().filter(|target| target.provider == provider).collect()
     };
@@ -197,10 +193,10 @@ fn one_sided(draft: &Draft<'_>, shop: &Workshop<'_>) {
     if sides.iter().any(|(_, targets)| targets.is_empty()) {
         return;
     }
-    for (field, offset) in &when.reads().fields {
+    let report = |field: FieldId, at: Position| {
         let field = &shop.fields[usize::from(field.0)];
         if field.root != Root::Msg {
-            continue;
+            return;
         }
         for (provider, targets) in &sides {
             let carried = |target: &Target| shop.schema.carries(*target, field.root, &field.path);
@@ -209,8 +205,35 @@ fn one_sided(draft: &Draft<'_>, shop: &Workshop<'_>) {
                     "no command of {provider} that this rule is for carries {:?}: it is empty there",
                     field.path
                 );
-                shop.problems.warning(text.position(*offset), Some(&draft.rule.id), message);
+                shop.problems.warning(at, Some(&draft.rule.id), message);
             }
+        }
+    };
+    let in_expression = |text: &Condition, expr: &Expr| {
+        if let Condition::Expression(text) = text {
+            for (field, offset) in &expr.reads().fields {
+                report(*field, text.position(*offset));
+            }
+        }
+    };
+    let mut vars: Vec<VarId> = Vec::new();
+    if let (Some(text), Some(when)) = (&draft.def.when, &draft.rule.when) {
+        in_expression(text, when);
+        vars.extend(&when.reads().vars);
+    }
+    let mut seen = HashSet::new();
+    while let Some(var) = vars.pop() {
+        if seen.insert(var) {
+            let (text, expr) = shop.variable(var);
+            in_expression(text, expr);
+            vars.extend(&expr.reads().vars);
+        }
+    }
+    if let (Some(name), Some(used)) = (&draft.def.limit, &draft.rule.limit)
+        && let Some(def) = shop.file.limits.iter().find(|def| *def.name.value == *name.value)
+    {
+        for (text, (field, _)) in def.key.iter().zip(&used.key) {
+            report(*field, text.position("msg.".len()));
         }
     }
 }

@@ -53,6 +53,14 @@ pub(super) struct Used {
 }
 
 impl<'a> Workshop<'a> {
+    /// A variable as written, and what it is for the rules that use it.
+    pub(super) fn variable(&self, var: VarId) -> (&'a Condition, &Expr) {
+        let mut known = self.var_ids.iter();
+        let found = known.find_map(|((place, _), id)| (*id == var).then_some(*place));
+        let place = found.expect("ids are given out here");
+        (&self.file.vars[place].value, &self.vars[usize::from(var.0)])
+    }
+
     pub(super) fn new(file: &'a RuleFile, schema: &'a Schema, problems: &'a Problems) -> Self {
         Self {
             file,
