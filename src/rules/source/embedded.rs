@@ -139,6 +139,7 @@ fn at(node: &Node, reader: &Reader<'_>) -> Option<i64> {
 
 /// A time of RFC 3339, as Unix milliseconds. The grammar is checked here, days and offsets by the
 /// reader behind it, whose own grammar is wider.
+#[must_use]
 pub fn rfc3339(text: &str) -> Option<i64> {
     let shape = b"0000-00-00T00:00:00";
     let (head, tail) = text.as_bytes().split_at_checked(shape.len())?;
