@@ -162,6 +162,10 @@ impl RuleSet {
         } else {
             outcome(&enforced, &self.default_deny, intent, frame).into_decision(true)
         };
+        // A change that cannot be made may turn a rule into a deny: what stands behind it does not count.
+        let denied_by = decision.rule_id.as_ref().filter(|_| decision.verdict == Verdict::Deny);
+        let ended = enforced.iter().position(|rule| Some(rule.id) == denied_by);
+        let tags = tags(&enforced[..ended.map_or(enforced.len(), |end| end + 1)]);
         let mut watched_failed = false;
         if decision.verdict == Verdict::Allow && ran.decided.is_none() {
             let ends = |place: &usize| self.rules[ran.matched[*place].0].actions.decides();
@@ -177,7 +181,7 @@ impl RuleSet {
                 Err(_) => watched_failed = true,
             }
         }
-        decision.tags = tags(&enforced);
+        decision.tags = tags;
         decision.matches =
             ran.matched.iter().map(|(index, late)| self.matched(*index, *late)).collect();
         let faults = ran.faults.iter().map(|(index, fault)| Fault {

@@ -535,3 +535,24 @@ rules:
     let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
     assert_eq!(body["content"], "a\u{1}b *******\u{7}");
 }
+
+#[test]
+fn tags_behind_a_rule_that_turned_into_a_deny_do_not_count() {
+    let set = set("
+version: 1
+rules:
+  - { id: first, on: [push.offline.send], then: { tag: [a] } }
+  - { id: empties, on: [push.offline.send], then: { remove: { msg.recipient_ids: { items: [u1] } }, tag: [b] } }
+  - { id: behind, on: [push.offline.send], then: { tag: [c] } }
+");
+    let request = Request::new(
+        Provider::OpenIm,
+        &json!({
+            "callbackCommand": "callbackBeforeOfflinePushCommand", "userIDList": ["u1"],
+            "title": "t", "content": "{}", "clientMsgID": "c1", "sendID": "u2", "contentType": 101,
+        }),
+    );
+    let decision = decide(&set, &request);
+    assert_eq!((decision.verdict, decision.rule_id.as_deref()), (Verdict::Deny, Some("empties")));
+    assert_eq!(decision.tags, [Arc::from("a"), Arc::from("b")]);
+}
