@@ -1,6 +1,6 @@
 //! What a rule does.
 //!
-//! In: `then` of a rule ([`compile`]), and later the rules that matched an intent ([`outcome`]). Out:
+//! In: `then` of a rule ([`compile()`]), and later the rules that matched an intent ([`outcome`]). Out:
 //! mistakes and warnings about what the answers of the rule's commands cannot do; then the verdict
 //! that those rules make together, its texts filled, its changes made. What always holds: a change
 //! is in the outcome only if the answer will have it and it differs from what the request says; the
