@@ -76,17 +76,23 @@ impl RuleSet {
         services: &Services<'_>,
         watch: &mut impl Watch,
     ) -> Decision {
-        let plain = Decision { rules_version: Some(Arc::clone(&self.version)), ..Decision::ALLOW };
-        let Some(target) = self.target(intent.known) else { return plain };
+        let version = || Some(Arc::clone(&self.version));
+        let plain = || Decision { rules_version: version(), ..Decision::ALLOW };
+        let Some(target) = self.target(intent.known) else { return plain() };
         let decided = catch_unwind(AssertUnwindSafe(|| {
             self.decide_target(target, tables, intent, services, watch)
         }));
-        let mut decision =
-            decided.unwrap_or_else(|_| self.failed(target, tables, intent, services));
-        decision.rules_version = plain.rules_version;
-        decision
+        match decided {
+            Ok(None) => plain(),
+            Ok(Some(decision)) => Decision { rules_version: version(), ..decision },
+            Err(_) => {
+                let decision = self.failed(target, tables, intent, services);
+                Decision { rules_version: version(), ..decision }
+            }
+        }
     }
 
+    /// The decision, if any rule matched or failed.
     fn decide_target(
         &self,
         target: &TargetPlan,
@@ -94,20 +100,20 @@ impl RuleSet {
         intent: &Intent<'_>,
         services: &Services<'_>,
         watch: &mut impl Watch,
-    ) -> Decision {
+    ) -> Option<Decision> {
         if target.remembered {
             remember(intent, services.memory);
         }
         if target.rules.is_empty() {
-            return Decision::ALLOW;
+            return None;
         }
         let sight = Sight::new(self, tables, services.memory, intent, &target.places);
         let frame = sight.frame();
         let ran = self.run(target, tables, intent, services, &frame, watch);
         if ran.matched.is_empty() && ran.faults.is_empty() && !ran.late {
-            return Decision::ALLOW;
+            return None;
         }
-        self.concluded(target, intent, &frame, &ran)
+        Some(self.concluded(target, intent, &frame, &ran))
     }
 
     /// Asks the rules of a target in order.

@@ -16,10 +16,11 @@ use crate::rules::schema::Scalar;
 use std::fmt;
 use std::ops::Range;
 
-/// A compiled expression.
+/// A compiled expression. What is run stands in front, beside what else is asked of a rule.
+#[repr(C)]
 pub struct Expr {
-    source: Box<str>,
     run: Run,
+    source: Box<str>,
     ir: Ir,
     reads: Reads,
     operands: Box<[(Range<usize>, Shown)]>,

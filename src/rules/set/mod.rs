@@ -69,28 +69,30 @@ pub struct LimitUse {
     pub(super) full_matches: bool,
 }
 
-/// A rule, compiled.
+/// A rule, compiled. What is asked of every rule for every intent stands in front, in one line of the
+/// processor's cache.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Rule {
-    /// Its id.
-    pub id: Arc<str>,
-    /// Entries of `on`, as written.
-    pub on: Box<[Box<str>]>,
-    /// `provider`
-    pub provider: Option<Provider>,
-    /// `priority`
-    pub priority: u32,
     /// `mode`
     pub mode: Mode,
     /// `on_error`
     pub on_error: OnError,
+    out_of_service: AtomicBool,
+    /// `provider`
+    pub provider: Option<Provider>,
+    /// `priority`
+    pub priority: u32,
     /// Its condition; none when it always matches.
     pub when: Option<Expr>,
     /// Its limit.
     pub limit: Option<LimitUse>,
     /// What it does.
     pub(super) actions: Actions,
-    out_of_service: AtomicBool,
+    /// Its id.
+    pub id: Arc<str>,
+    /// Entries of `on`, as written.
+    pub on: Box<[Box<str>]>,
 }
 
 impl Rule {
