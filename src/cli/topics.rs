@@ -6,6 +6,7 @@
 
 use super::terminal::{BOLD, DIM, GREEN, Line, PLAIN, RED, Screen};
 use super::{examine_with_kafka, kafka_of, remark, unreachable, written};
+use crate::clock;
 use crate::kafka::{Admin, Topic};
 use clap::Subcommand;
 use serde_json::json;
@@ -17,6 +18,10 @@ use std::time::Duration;
 
 /// How long Kafka may take for an answer.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How long a broker may take to tell of topics that it has made.
+const SHOWN: Duration = Duration::from_secs(10);
+/// How often it is asked.
+const LOOK: Duration = Duration::from_millis(100);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -85,11 +90,20 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             let created = admin.create(&missing, ANSWER).map_err(|error| {
                 anyhow::anyhow!("{} missing topics cannot be created: {error}", missing.len())
             })?;
-            for refused in created.refused {
+            for refused in &created.refused {
                 remark(&format!("topic {} cannot be created: {}", refused.topic, refused.why));
                 done = ExitCode::FAILURE;
             }
-            rows = self::rows(&names, admin.topics(ANSWER).map_err(failed)?);
+            // A broker tells of topics a moment after it has made them.
+            let began = clock::now();
+            loop {
+                rows = self::rows(&names, admin.topics(ANSWER).map_err(failed)?);
+                let absent = rows.iter().filter(|row| row.partitions == 0).count();
+                if absent <= created.refused.len() || began.elapsed() > SHOWN {
+                    break;
+                }
+                std::thread::sleep(LOOK);
+            }
         }
     }
     let text = if options.json { to_json(&rows) } else { table(&rows, Screen::stdout().colour) };
